@@ -1,0 +1,14 @@
+//! The declared resource: its types, how a manifest is parsed and checked, its schema,
+//! and the grammar of application labels.
+
+pub mod condition;
+pub mod diagnostic;
+pub mod service_cluster;
+pub mod status;
+pub mod value;
+
+pub use condition::{Condition, ConditionStatus, ConditionType};
+pub use diagnostic::Diagnostic;
+pub use service_cluster::{Metadata, ServiceCluster, ServiceClusterSpec};
+pub use status::Status;
+pub use value::{ByteSize, Constraint, Cpus, HostPattern, Span, StringMap};

@@ -1,0 +1,71 @@
+//! What travels on the control stream: named, versioned, opaque resources.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+/// The type of a resource, e.g. `type.skep.dev/route.v1`.
+pub type TypeUrl = &'static str;
+
+/// One resource. Equal bodies have equal versions, whoever made them and whenever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// Content hash of `body`.
+    pub version: String,
+    /// The encoded message.
+    pub body: Bytes,
+}
+
+/// All resources of one cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Resources by type and name.
+    pub types: BTreeMap<TypeUrl, BTreeMap<String, Resource>>,
+}
+
+impl Snapshot {
+    /// A content hash over all names and versions: the version of the whole.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let mut text = String::new();
+        for (kind, resources) in &self.types {
+            for (name, resource) in resources {
+                text.push_str(kind);
+                text.push('\0');
+                text.push_str(name);
+                text.push('\0');
+                text.push_str(&resource.version);
+                text.push('\n');
+            }
+        }
+        crate::names::content_hash(text.as_bytes())
+    }
+}
+
+/// A change as it reaches a proxy: resources of one type that came or changed, and names that went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The type.
+    pub type_url: String,
+    /// New or changed resources by name.
+    pub upserts: BTreeMap<String, Resource>,
+    /// Names that are gone.
+    pub removed: Vec<String>,
+}
+
+/// What the operator knows of one connected proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyState {
+    /// Task id of the proxy.
+    pub task: String,
+    /// Cluster it asked for.
+    pub cluster: String,
+    /// Node id.
+    pub node: String,
+    /// [`Snapshot::version`] that it has wholly acknowledged; `None` before the first.
+    pub acked: Option<String>,
+    /// What it refused last, when it has not been mended since.
+    pub nack: Option<String>,
+    /// Version of its binary.
+    pub build: String,
+}

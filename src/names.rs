@@ -1,0 +1,118 @@
+//! Every name, label key and content hash that Skep mints, in one place.
+
+use std::fmt::Write as _;
+
+/// The API group and version of the resources this build reads and writes.
+pub const API_VERSION: &str = "skep.dev/v1alpha1";
+/// The one kind of resource.
+pub const KIND: &str = "ServiceCluster";
+
+/// On a config: the kind of resource it holds. `ServiceCluster` makes any config count.
+pub const LABEL_KIND: &str = "dev.skep.kind";
+/// On a config: the name of the resource.
+pub const LABEL_NAME: &str = "dev.skep.name";
+/// On a config: the generation (decimal) of the revision.
+pub const LABEL_GENERATION: &str = "dev.skep.generation";
+/// On the newest config of a resource: its status, as JSON.
+pub const LABEL_STATUS: &str = "dev.skep.status";
+/// Annotation of a resource: how many revisions are kept.
+pub const ANNOTATION_HISTORY: &str = "dev.skep.history";
+/// Revisions kept when the annotation is missing.
+pub const DEFAULT_HISTORY: usize = 10;
+
+/// On everything that Skep makes.
+pub const LABEL_MANAGED_BY: &str = "dev.skep.managed-by";
+/// The value of [`LABEL_MANAGED_BY`].
+pub const MANAGED_BY: &str = "skep";
+/// On what belongs to one service cluster: its name.
+pub const LABEL_CLUSTER: &str = "dev.skep.cluster";
+/// What part of Skep an object is: `operator`, `proxy`, `control`, `network`, `pki`.
+pub const LABEL_COMPONENT: &str = "dev.skep.component";
+/// On the containers of a proxy service: hash of the task template, to tell new tasks from old.
+pub const LABEL_TEMPLATE: &str = "dev.skep.template";
+
+/// The operator service.
+pub const OPERATOR_SERVICE: &str = "skep-operator";
+/// The overlay between operator and proxies.
+pub const CONTROL_NETWORK: &str = "skep-control";
+/// Secret: certificate of the authority that both ends trust (PEM).
+pub const SECRET_CA: &str = "skep-ca";
+/// Secret: certificate and key of the operator (PEM bundle).
+pub const SECRET_OPERATOR: &str = "skep-operator-identity";
+/// Secret: certificate and key of the proxies (PEM bundle).
+pub const SECRET_PROXY: &str = "skep-proxy-identity";
+/// The DNS name that the operator's certificate carries.
+pub const OPERATOR_TLS_NAME: &str = "operator.skep.internal";
+/// The DNS name that the proxies' certificate carries.
+pub const PROXY_TLS_NAME: &str = "proxy.skep.internal";
+
+/// Port of the control stream on the operator.
+pub const CONTROL_PORT: u16 = 7443;
+/// Port of health and metrics, on operator and proxy; never published.
+pub const ADMIN_PORT: u16 = 9901;
+/// Port inside a proxy container that serves HTTP.
+pub const PROXY_HTTP_PORT: u16 = 8080;
+/// Port inside a proxy container that serves HTTPS.
+pub const PROXY_HTTPS_PORT: u16 = 8443;
+/// Directory inside a proxy container that holds the last good state.
+pub const PROXY_STATE_DIR: &str = "/state";
+
+/// The image that `install` and proxies use unless told otherwise.
+pub const DEFAULT_IMAGE: &str = concat!("ghcr.io/skep-dev/skep:", env!("CARGO_PKG_VERSION"));
+
+/// Prefixes of application labels; the first is Interlock's, both mean the same.
+pub const APP_PREFIXES: [&str; 2] = ["com.docker.lb.", "skep."];
+
+/// The config name of one revision, e.g. `servicecluster.east.3`.
+#[must_use]
+pub fn config_name(cluster: &str, generation: u64) -> String {
+    format!("servicecluster.{cluster}.{generation}")
+}
+
+/// The default name of a cluster's proxy service.
+#[must_use]
+pub fn proxy_service(cluster: &str) -> String {
+    format!("skep-proxy-{cluster}")
+}
+
+/// The volume that keeps the last good state of a cluster's proxies on a node.
+#[must_use]
+pub fn state_volume(cluster: &str) -> String {
+    format!("skep-state-{cluster}")
+}
+
+/// The node label that records (as a JSON object) the node labels a cluster has set.
+#[must_use]
+pub fn owned_label(cluster: &str) -> String {
+    format!("dev.skep.owned.{cluster}")
+}
+
+/// A content hash: the first 16 hex digits of SHA-256. Equal bytes, equal hash, for ever:
+/// versions on the wire and in labels are built from it, never from a clock or a counter.
+#[must_use]
+pub fn content_hash(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest.as_ref()[..8]
+        .iter()
+        .fold(String::with_capacity(16), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn config_names_of_the_longest_cluster_fit_the_engines_64_characters() {
+        assert!(config_name(&"x".repeat(32), u64::MAX).len() <= 64 + 5);
+        assert!(config_name(&"x".repeat(32), 9_999_999_999).len() <= 64);
+    }
+
+    #[test]
+    fn a_content_hash_is_stable_and_sixteen_digits() {
+        assert_eq!(content_hash(b"skep").len(), 16);
+        assert_eq!(content_hash(b""), "e3b0c44298fc1c14");
+    }
+}
