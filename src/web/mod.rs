@@ -1,1 +1,123 @@
-//! web
+//! The operator's admin port: health, metrics, and a look at what it knows. Never published.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Whether it is ready, or why not.
+pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+/// A text made on demand.
+pub type Text = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the admin port shows. Each is asked anew for every request, so it must answer at once.
+#[derive(Clone)]
+pub struct AdminState {
+    /// `/readyz`: 200, or 503 with the reason.
+    pub ready: Ready,
+    /// `/metrics`, in the OpenMetrics text form.
+    pub metrics: Text,
+    /// `/debug/world`: what is observed and meant, for people.
+    pub debug: Text,
+}
+
+impl fmt::Debug for AdminState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminState").finish_non_exhaustive()
+    }
+}
+
+/// The routes of the admin port. `/healthz` is 200 as long as the process answers at all.
+pub fn router(state: AdminState) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/debug/world", get(debug))
+        .with_state(state)
+}
+
+/// Serves the admin port until the token is cancelled.
+pub async fn serve(
+    listener: TcpListener,
+    state: AdminState,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(state))
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+async fn readyz(State(state): State<AdminState>) -> Response {
+    match (state.ready)() {
+        Ok(()) => "ok\n".into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(state): State<AdminState>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], (state.metrics)()).into_response()
+}
+
+async fn debug(State(state): State<AdminState>) -> Response {
+    (state.debug)().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::http::Request;
+    use http_body_util::BodyExt;
+    use tower::Service;
+
+    fn state(ready: Result<(), String>) -> AdminState {
+        AdminState {
+            ready: Arc::new(move || ready.clone()),
+            metrics: Arc::new(|| "skep_runs_total 1\n# EOF\n".to_owned()),
+            debug: Arc::new(|| "world\n".to_owned()),
+        }
+    }
+
+    async fn ask(state: AdminState, path: &str) -> (u16, String) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router(state).call(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_operator_that_is_not_ready_says_why() {
+        let not = state(Err("the engine does not answer".to_owned()));
+        assert_eq!(ask(not.clone(), "/healthz").await.0, 200);
+        assert_eq!(
+            ask(not, "/readyz").await,
+            (503, "the engine does not answer\n".to_owned())
+        );
+        assert_eq!(ask(state(Ok(())), "/readyz").await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn metrics_are_made_for_every_request() {
+        let (status, body) = ask(state(Ok(())), "/metrics").await;
+        assert_eq!(status, 200);
+        assert!(body.ends_with("# EOF\n"));
+        assert_eq!(ask(state(Ok(())), "/debug/world").await.1, "world\n");
+    }
+
+    #[tokio::test]
+    async fn the_port_closes_when_it_is_told_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stop = CancellationToken::new();
+        stop.cancel();
+        serve(listener, state(Ok(())), stop).await.unwrap();
+    }
+}

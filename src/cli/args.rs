@@ -1,0 +1,302 @@
+//! What can be typed: the verbs and their flags, as clap sees them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::serve::{OperatorArgs, ProxyArgs};
+use crate::api::value::Span;
+
+/// Shown below the help of every verb; `docs/cli.md` says the same.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed, not found, or the condition was not met in time
+  2  wrong usage or an invalid manifest; nothing was changed
+  3  no engine answers, or it is not a manager of a Swarm";
+
+/// Service clusters for Docker Swarm.
+///
+/// A service cluster is a fleet of proxies that routes one set of Swarm services over one set of
+/// networks. Declare one in YAML, `skep apply -f` it, and the operator makes the Swarm match it.
+#[derive(Debug, Parser)]
+#[command(name = "skep", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(propagate_version = false, max_term_width = 100)]
+pub struct Cli {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags of every verb.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct Global {
+    /// Engine to talk to, e.g. unix:///var/run/docker.sock, tcp://manager:2376 [env: DOCKER_HOST]
+    #[arg(short = 'H', long, global = true, value_name = "URL")]
+    pub host: Option<String>,
+    /// Docker context that names the engine [env: DOCKER_CONTEXT]
+    #[arg(short = 'c', long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Say nothing but what was asked for and errors
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXIT_CODES)]
+pub enum Verb {
+    /// Install the operator on this Swarm, or bring an installed one up to date
+    Install(InstallArgs),
+    /// Remove the operator and everything that Skep made
+    Uninstall(UninstallArgs),
+    /// Declare service clusters from files; nothing is applied when any of them is invalid
+    Apply(ApplyArgs),
+    /// Show service clusters
+    Get(GetArgs),
+    /// Show everything known of service clusters: status, nodes, networks, routes
+    Describe(NamesArgs),
+    /// Delete service clusters; the operator removes what it made for them
+    Delete(DeleteArgs),
+    /// Wait for a condition of service clusters, or for their deletion
+    Wait(WaitArgs),
+    /// Show where each host and path goes, and the services that could not be routed
+    Routes(RoutesArgs),
+    /// Check manifests without an engine
+    Validate(FilesArgs),
+    /// Print the JSON Schema of a service cluster
+    Schema,
+    /// Run the operator (what the installed service does)
+    Operator(OperatorArgs),
+    /// Run a proxy (what the tasks of a service cluster do)
+    Proxy(ProxyArgs),
+    /// Show the versions of client, engine and operator
+    Version(VersionArgs),
+    /// Print completions for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `install`.
+#[derive(Clone, Debug, Args)]
+pub struct InstallArgs {
+    /// Image of operator and proxies; every node must be able to get it [default: that of an
+    /// installed operator, else this version's]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Operators to run, on managers [default: that of an installed operator, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub replicas: Option<u64>,
+    /// Subnet of the control network in CIDR form; bounds the number of proxies [default: a free
+    /// /20 of 10.0.0.0/8]
+    #[arg(long, value_name = "CIDR", value_parser = super::install::subnet::parse)]
+    pub control_subnet: Option<super::install::subnet::Subnet>,
+    /// Make the control network and the secrets only, for `docker stack deploy -c stack.yml skep`
+    #[arg(long, alias = "secrets-only", conflicts_with = "dry_run")]
+    pub prepare: bool,
+    /// Print the stack file of what would be installed, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Return at once instead of waiting until the operator runs
+    #[arg(long)]
+    pub no_wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "SPAN", default_value = "90s")]
+    pub timeout: Span,
+}
+
+/// `uninstall`.
+#[derive(Clone, Debug, Args)]
+pub struct UninstallArgs {
+    /// Also delete the declared service clusters
+    #[arg(long, conflicts_with = "keep_clusters")]
+    pub delete_clusters: bool,
+    /// Stop what runs but keep what is declared, for a later install
+    #[arg(long)]
+    pub keep_clusters: bool,
+    /// How long to wait for networks to be free
+    #[arg(long, value_name = "SPAN", default_value = "120s")]
+    pub timeout: Span,
+}
+
+/// Manifests.
+#[derive(Clone, Debug, Args)]
+pub struct FilesArgs {
+    /// A manifest, a folder of them (*.yaml, *.yml, *.json), or - for standard input; repeatable
+    #[arg(short, long = "filename", value_name = "FILE", required = true, num_args = 1..)]
+    pub filename: Vec<PathBuf>,
+}
+
+/// `apply`.
+#[derive(Clone, Debug, Args)]
+pub struct ApplyArgs {
+    /// The manifests.
+    #[command(flatten)]
+    pub files: FilesArgs,
+    /// Check everything, also against the Swarm, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Wait until every applied service cluster is ready
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "SPAN", default_value = "90s")]
+    pub timeout: Span,
+}
+
+/// Names of service clusters.
+#[derive(Clone, Debug, Args)]
+pub struct NamesArgs {
+    /// Names; all when none is given. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// Forms of output of a list of resources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Columns for people
+    #[default]
+    Table,
+    /// More columns
+    Wide,
+    /// YAML documents, fit for apply
+    Yaml,
+    /// JSON
+    Json,
+    /// One KIND/NAME a line
+    Name,
+}
+
+/// Forms of output of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Report {
+    /// Columns for people
+    #[default]
+    Table,
+    /// More columns
+    Wide,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+/// `get`.
+#[derive(Clone, Debug, Args)]
+pub struct GetArgs {
+    /// The names.
+    #[command(flatten)]
+    pub names: NamesArgs,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Go on showing changes until interrupted
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Leave out the header of the table
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+/// `delete`.
+#[derive(Clone, Debug, Args)]
+pub struct DeleteArgs {
+    /// Names. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
+    #[arg(value_name = "NAME", required_unless_present = "filename")]
+    pub names: Vec<String>,
+    /// Delete what these manifests declare: files, folders, or - for standard input
+    #[arg(short, long, value_name = "FILE", num_args = 1.., conflicts_with = "names")]
+    pub filename: Vec<PathBuf>,
+    /// Not an error when a service cluster does not exist
+    #[arg(long)]
+    pub ignore_not_found: bool,
+    /// Wait until everything that Skep made for them is gone
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "SPAN", default_value = "90s")]
+    pub timeout: Span,
+}
+
+/// `wait`.
+#[derive(Clone, Debug, Args)]
+pub struct WaitArgs {
+    /// Names. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    /// condition=TYPE, condition=TYPE=STATUS (True, False, Unknown), or delete
+    #[arg(long = "for", value_name = "WHAT", default_value = "condition=Ready")]
+    pub target: super::wait::Goal,
+    /// How long to wait
+    #[arg(long, value_name = "SPAN", default_value = "90s")]
+    pub timeout: Span,
+}
+
+/// `routes`.
+#[derive(Clone, Debug, Args)]
+pub struct RoutesArgs {
+    /// Service cluster; all, and the services that none takes, when not given
+    #[arg(value_name = "CLUSTER")]
+    pub cluster: Option<String>,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Report,
+    /// Leave out the header of the table
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+/// `version`.
+#[derive(Clone, Debug, Args)]
+pub struct VersionArgs {
+    /// Only this program's version; needs no engine
+    #[arg(long)]
+    pub client: bool,
+    /// Form of the output
+    #[arg(short, long, value_enum)]
+    pub output: Option<Data>,
+}
+
+/// Forms of output for machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Data {
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_may_follow_the_verb() {
+        let cli = Cli::try_parse_from(["skep", "get", "-H", "tcp://m:2376", "-q"]).unwrap();
+        assert_eq!(cli.global.host.as_deref(), Some("tcp://m:2376"));
+        assert!(cli.global.quiet);
+    }
+
+    #[test]
+    fn wait_takes_kubectls_way_to_say_what_for() {
+        let cli = Cli::try_parse_from(["skep", "wait", "east", "--for=delete", "--timeout=2m"]);
+        let Verb::Wait(wait) = cli.unwrap().verb else {
+            panic!("wait is a verb")
+        };
+        assert_eq!(wait.target, super::super::wait::Goal::Delete);
+        assert_eq!(wait.timeout, Span::from_secs(120));
+    }
+}

@@ -1,0 +1,71 @@
+//! Names as people type them: `east`, `sc/east`, `servicecluster east west`.
+
+use super::error::{CliError, Result};
+
+const KINDS: [&str; 5] = [
+    "sc",
+    "servicecluster",
+    "serviceclusters",
+    "servicecluster.skep.dev",
+    "serviceclusters.skep.dev",
+];
+
+/// The plain names, in the order given, each once. A leading word for the kind is tolerated.
+pub fn plain(typed: &[String]) -> Result<Vec<String>> {
+    let is_kind = |word: &str| KINDS.contains(&word.to_ascii_lowercase().as_str());
+    let rest = match typed.split_first() {
+        Some((first, rest)) if is_kind(first) => rest,
+        _ => typed,
+    };
+    let mut names = Vec::new();
+    for word in rest {
+        let name = match word.split_once('/') {
+            Some((kind, name)) if is_kind(kind) && !name.is_empty() => name,
+            Some(_) => {
+                return Err(CliError::Usage(format!(
+                    "`{word}` is not a service cluster: write its name, or servicecluster/NAME"
+                )));
+            }
+            None => word,
+        };
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// As [`plain`], where at least one name is needed.
+pub fn some(typed: &[String]) -> Result<Vec<String>> {
+    let names = plain(typed)?;
+    if names.is_empty() {
+        return Err(CliError::Usage(
+            "name at least one service cluster; `skep get` lists them".to_owned(),
+        ));
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(typed: &[&str]) -> Vec<String> {
+        plain(&typed.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn kubectls_habits_are_understood() {
+        assert_eq!(names(&["east"]), ["east"]);
+        assert_eq!(names(&["sc", "east", "west"]), ["east", "west"]);
+        assert_eq!(names(&["ServiceCluster", "east"]), ["east"]);
+        assert_eq!(names(&["sc/east", "west", "east"]), ["east", "west"]);
+        assert!(names(&["serviceclusters"]).is_empty());
+    }
+
+    #[test]
+    fn another_kind_is_refused() {
+        assert!(plain(&["pod/east".to_owned()]).is_err());
+        assert!(some(&["sc".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,176 @@
+//! Manifests from files, folders and standard input, parsed together.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::error::{CliError, Result};
+use crate::api::{Diagnostic, ServiceCluster};
+
+/// A text and the name that faults in it are reported under.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    /// File name, or `-`.
+    pub name: String,
+    /// Content.
+    pub text: String,
+}
+
+/// All manifests of all paths, or all faults of all of them. A name that is declared twice, in
+/// whatever files, is a fault, because one of the two would silently win.
+pub fn manifests(paths: &[PathBuf]) -> Result<Vec<ServiceCluster>> {
+    let mut clusters: Vec<(String, ServiceCluster)> = Vec::new();
+    let (sources, mut faults) = read(paths);
+    for source in &sources {
+        let parsed = crate::api::parse::manifests(&source.name, &source.text);
+        faults.extend(parsed.faults);
+        for cluster in parsed.clusters {
+            let name = &cluster.metadata.name;
+            if let Some((first, _)) = clusters.iter().find(|(_, c)| &c.metadata.name == name) {
+                let mut fault = Diagnostic::at(
+                    "metadata.name",
+                    format!("`{name}` is declared twice, first in {first}"),
+                )
+                .hint("keep one of the two");
+                fault.source.clone_from(&source.name);
+                faults.push(fault);
+            }
+            clusters.push((source.name.clone(), cluster));
+        }
+    }
+    if faults.is_empty() && clusters.is_empty() {
+        let mut fault = Diagnostic::at("", "no service cluster is declared here");
+        fault.source = sources
+            .iter()
+            .map(|s| s.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        faults.push(fault);
+    }
+    if !faults.is_empty() {
+        return Err(CliError::Invalid(faults));
+    }
+    Ok(clusters.into_iter().map(|(_, cluster)| cluster).collect())
+}
+
+/// Every text that can be read, and a fault for each path that cannot.
+fn read(paths: &[PathBuf]) -> (Vec<Source>, Vec<Diagnostic>) {
+    let mut sources: Vec<Source> = Vec::new();
+    let mut faults = Vec::new();
+    for path in paths {
+        match expand(path) {
+            Ok(files) => {
+                for file in files {
+                    let name = file.display().to_string();
+                    if sources.iter().any(|known| known.name == name) {
+                        continue;
+                    }
+                    match text(&file) {
+                        Ok(text) => sources.push(Source { name, text }),
+                        Err(fault) => faults.push(fault),
+                    }
+                }
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (sources, faults)
+}
+
+/// A file is itself; a folder is the manifests in it and below, in order of their names.
+fn expand(path: &Path) -> std::result::Result<Vec<PathBuf>, Diagnostic> {
+    if path == Path::new("-") || !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    folder(path, &mut files).map_err(|error| fault(path, &error))?;
+    if files.is_empty() {
+        let mut none = Diagnostic::at("", "the folder holds no *.yaml, *.yml or *.json file");
+        none.source = path.display().to_string();
+        return Err(none);
+    }
+    Ok(files)
+}
+
+fn folder(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let mut entries = std::fs::read_dir(path)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    entries.sort();
+    for entry in entries {
+        let hidden = entry
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let manifest = entry
+            .extension()
+            .is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json");
+        // A link to a folder may lead in a circle; a link to a file may not.
+        if hidden {
+        } else if entry.is_dir() {
+            if !entry.is_symlink() {
+                folder(&entry, files)?;
+            }
+        } else if manifest {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+fn text(path: &Path) -> std::result::Result<String, Diagnostic> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let bytes = bytes.map_err(|error| fault(path, &error))?;
+    String::from_utf8(bytes).map_err(|_| {
+        let mut fault = Diagnostic::at("", "is not text in UTF-8");
+        fault.source = path.display().to_string();
+        fault
+    })
+}
+
+fn fault(path: &Path, error: &std::io::Error) -> Diagnostic {
+    let mut fault = Diagnostic::at("", format!("cannot be read: {error}"));
+    fault.source = path.display().to_string();
+    fault
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_read_in_order_without_hidden_and_foreign_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("sub")).unwrap();
+        for name in ["b.yml", "a.yaml", ".hidden.yaml", "README.md", "sub/c.json"] {
+            std::fs::write(at(name), name).unwrap();
+        }
+        let (sources, faults) = read(&[dir.path().to_owned(), at("a.yaml")]);
+        assert!(faults.is_empty());
+        let texts: Vec<&str> = sources.iter().map(|s| s.text.as_str()).collect();
+        assert_eq!(texts, ["a.yaml", "b.yml", "sub/c.json"]);
+    }
+
+    #[test]
+    fn every_unreadable_path_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("latin1.yaml"), [0xe4]).unwrap();
+        let (_, faults) = read(&[
+            dir.path().join("none.yaml"),
+            dir.path().join("latin1.yaml"),
+        ]);
+        assert_eq!(faults.len(), 2);
+        assert!(faults[0].message.starts_with("cannot be read"));
+        assert!(faults[1].message.contains("UTF-8"));
+    }
+
+    #[test]
+    fn an_empty_folder_is_a_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read(&[dir.path().to_owned()]).1.len(), 1);
+    }
+}

@@ -1,0 +1,75 @@
+//! Where output goes: data to standard output, everything else to standard error.
+
+use std::io::{IsTerminal, Write};
+
+use super::error::Result;
+
+/// Standard output and standard error, and how they may be used.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    quiet: bool,
+    colour: bool,
+    progress: bool,
+}
+
+impl Terminal {
+    /// The process's own. Colour and progress only when standard error is a terminal; `NO_COLOR`
+    /// and `TERM=dumb` are honoured.
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+            || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        Self {
+            quiet,
+            colour: terminal && !plain,
+            progress: terminal && !quiet,
+        }
+    }
+
+    /// What was asked for: to standard output, whole and at once.
+    pub fn data(self, text: &str) -> Result {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        Ok(out.flush()?)
+    }
+
+    /// What was done, such as `servicecluster/east created`: to standard output unless quiet.
+    pub fn done(self, text: &str) -> Result {
+        if self.quiet {
+            return Ok(());
+        }
+        self.data(&format!("{text}\n"))
+    }
+
+    /// What goes on, for someone who watches.
+    pub fn progress(self, text: &str) {
+        if self.progress {
+            self.line("", "", text);
+        }
+    }
+
+    /// What may surprise later; not shown when quiet.
+    pub fn warning(self, text: &str) {
+        if !self.quiet {
+            self.line("warning: ", "\u{1b}[33m", text);
+        }
+    }
+
+    /// What went wrong, each line marked.
+    pub fn error(self, text: &str) {
+        for line in text.lines() {
+            self.line("error: ", "\u{1b}[31m", line);
+        }
+    }
+
+    fn line(self, mark: &str, colour: &str, text: &str) {
+        let mut err = std::io::stderr().lock();
+        // Nowhere is left to tell that standard error is closed.
+        let _ = if self.colour && !mark.is_empty() {
+            writeln!(err, "{colour}{mark}\u{1b}[0m{text}")
+        } else {
+            writeln!(err, "{mark}{text}")
+        };
+    }
+}
