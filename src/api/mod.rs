@@ -3,6 +3,10 @@
 
 pub mod condition;
 pub mod diagnostic;
+pub mod grammar;
+pub mod labels;
+pub mod parse;
+pub mod schema;
 pub mod service_cluster;
 pub mod status;
 pub mod value;

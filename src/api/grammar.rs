@@ -1,0 +1,135 @@
+//! The grammars of names, and the nearest known name to a wrong one.
+
+/// The longest name of a service cluster: `servicecluster.NAME.GENERATION` must fit the
+/// engine's 64 characters.
+pub const CLUSTER_NAME_MAX: usize = 32;
+/// JSON Schema pattern of a service cluster's name.
+pub const CLUSTER_NAME_PATTERN: &str = "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$";
+
+/// Checks the name of a service cluster.
+pub fn cluster_name(name: &str) -> Result<(), String> {
+    let good = !name.is_empty()
+        && name.len() <= CLUSTER_NAME_MAX
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if good {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` cannot name a service cluster: use at most {CLUSTER_NAME_MAX} lower-case letters, digits and inner hyphens, for example east-1",
+        shortened(name)
+    ))
+}
+
+/// Checks the name of an object of the engine (service, network): letters, digits, `_`, `-`,
+/// `.` inside, at most 63 characters.
+pub fn engine_name(name: &str, what: &str) -> Result<(), String> {
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    let good = bytes.len() <= 63
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    if good {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` cannot name a {what}: use at most 63 letters, digits, hyphens, underscores and dots, with a letter or digit first and last",
+        shortened(name)
+    ))
+}
+
+/// Checks the key of a label or annotation.
+pub fn label_key(key: &str) -> Result<(), String> {
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = key.as_bytes();
+    let good = bytes.len() <= 253
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/'));
+    if good {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` cannot be a label: use at most 253 letters, digits, and inner . - _ /",
+        shortened(key)
+    ))
+}
+
+/// Checks the name of an environment variable.
+pub fn env_name(name: &str) -> Result<(), String> {
+    let mut bytes = name.bytes();
+    let good = bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if good {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` cannot name an environment variable: use letters, digits and underscores, not a digit first",
+        shortened(name)
+    ))
+}
+
+/// The normal form of a path prefix: starts with `/`, ends with one only when it is `/`.
+pub fn path_prefix(text: &str) -> Result<String, String> {
+    let fail = |why: &str| Err(format!("`{}` is not a path prefix: {why}", shortened(text)));
+    let inner = text.trim().trim_matches('/');
+    if inner.contains('*') {
+        return fail("leave the star out, all below a prefix belongs to it");
+    }
+    if inner.contains(['?', '#', '\\']) {
+        return fail("it can have no ?, # or backslash");
+    }
+    if inner.bytes().any(|b| !b.is_ascii_graphic()) {
+        return fail("write spaces and letters outside ASCII percent-encoded");
+    }
+    if inner.contains("://") || inner.contains("//") {
+        return fail("it has an empty segment");
+    }
+    if inner
+        .split('/')
+        .any(|segment| matches!(segment, "." | ".."))
+    {
+        return fail("it can have no . or .. segment");
+    }
+    Ok(format!("/{inner}"))
+}
+
+/// The known name nearest to a wrong one, when one is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Longer texts are never a slip of the keyboard, and the distance is quadratic.
+    if wrong.len() > 128 {
+        return None;
+    }
+    let lower = wrong.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&lower, &name.to_lowercase()),
+                name,
+            )
+        })
+        .filter(|(distance, name)| *distance <= 1 + name.len().min(wrong.len()) / 3)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// A text for a message: at most some 80 characters of it.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
