@@ -1,8 +1,20 @@
 //! Declared against observed: the ordered list of engine calls that closes the gap. Pure.
 
-use std::collections::BTreeMap;
+pub mod build;
+mod compare;
+mod networks;
+mod nodes;
+mod proxy_service;
+pub mod sweep;
 
-use crate::world::{NetworkSpec, ServiceSpec};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use build::plan;
+pub use sweep::sweep;
+
+use crate::api::{ServiceCluster, Status};
+use crate::names;
+use crate::world::{Conflict, NetworkSpec, ServiceSpec, World};
 
 /// One engine call. Calls that change an object carry the version they saw (compare-and-swap).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,5 +90,53 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+}
+
+/// What a plan for one cluster is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanInputs<'a> {
+    /// The observed Swarm.
+    pub world: &'a World,
+    /// The cluster's name.
+    pub name: &'a str,
+    /// Its revision in force.
+    pub cluster: &'a ServiceCluster,
+    /// Ids of the networks its routed services are reached over
+    /// ([`crate::route::ClusterRouting::followed`]); used when it lists no networks.
+    pub followed: &'a BTreeSet<String>,
+    /// What its manifest leaves to the operator.
+    pub settings: &'a Settings,
+    /// Its last status: tells which definition was sent last.
+    pub status: Option<&'a Status>,
+    /// Claims that it lost ([`crate::world::Declared::conflicts`]).
+    pub conflicts: &'a [Conflict],
+}
+
+/// What the operator adds to a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Image of proxies whose manifest names none.
+    pub image: String,
+    /// Network between operator and proxies.
+    pub control_network: String,
+    /// `host:port` at which proxies find the operator.
+    pub control_endpoint: String,
+    /// Secret with the certificate of the authority.
+    pub secret_ca: String,
+    /// Secret with the certificate and key of the proxies.
+    pub secret_proxy: String,
+}
+
+impl Default for Settings {
+    /// The names that `skep install` uses, and the image of this build.
+    fn default() -> Self {
+        Self {
+            image: names::DEFAULT_IMAGE.to_owned(),
+            control_network: names::CONTROL_NETWORK.to_owned(),
+            control_endpoint: format!("{}:{}", names::OPERATOR_SERVICE, names::CONTROL_PORT),
+            secret_ca: names::SECRET_CA.to_owned(),
+            secret_proxy: names::SECRET_PROXY.to_owned(),
+        }
     }
 }

@@ -1,11 +1,17 @@
 //! The observed Swarm at one moment, as our own ordered types. Pure data: nothing here
 //! talks to an engine. Absent optional numbers mean that the engine said nothing.
 
+pub mod age;
+pub mod declared;
 pub mod service;
+#[cfg(test)]
+pub mod testing;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+pub use age::Age;
+pub use declared::{Accepted, Claim, Conflict, Declared, Revision, declared};
 pub use service::{
     EndpointMode, FileMount, LogDriver, Mode, Mount, MountKind, NetworkAttachment, Placement, Port,
     PortMode, Protocol, ResourceSet, Resources, RestartCondition, Service, ServiceSpec,
