@@ -1,0 +1,193 @@
+//! The operator's metrics.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Outcome {
+    /// Nothing to do.
+    Unchanged,
+    /// Steps were taken.
+    Acted,
+    /// It waits for a quiet moment or for another replica.
+    Held,
+    /// It failed.
+    Failed,
+}
+
+/// Label of the runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RunLabels {
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Label of errors: a category from a bounded set.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ErrorLabels {
+    /// The category.
+    pub category: &'static str,
+}
+
+/// Label of steps: what kind of engine call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StepLabels {
+    /// The kind, such as `CreateService`.
+    pub step: &'static str,
+}
+
+/// Label of what belongs to one cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ClusterLabels {
+    /// Its name.
+    pub cluster: String,
+}
+
+/// The operator's counters; clones count into the same ones.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    registry: Arc<Mutex<Registry>>,
+    /// Runs by outcome.
+    pub runs: Family<RunLabels, Counter>,
+    /// Errors by category.
+    pub errors: Family<ErrorLabels, Counter>,
+    /// Engine calls that change something, by kind.
+    pub steps: Family<StepLabels, Counter>,
+    /// Worlds that differed from the one before.
+    pub worlds: Counter,
+    /// Seconds from a new world to its routes being handed to the control stream.
+    pub routing: Histogram,
+    /// Routes in force, by cluster.
+    pub routes: Family<ClusterLabels, Gauge>,
+    /// Refused routes, by cluster.
+    pub rejected: Family<ClusterLabels, Gauge>,
+    /// Services that no cluster takes.
+    pub orphans: Gauge,
+    /// 1 when the cluster is Ready.
+    pub ready: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
+}
+
+impl Telemetry {
+    /// All counters at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let telemetry = Self {
+            registry: Arc::default(),
+            runs: Family::default(),
+            errors: Family::default(),
+            steps: Family::default(),
+            worlds: Counter::default(),
+            routing: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
+            routes: Family::default(),
+            rejected: Family::default(),
+            orphans: Gauge::default(),
+            ready: Family::default(),
+        };
+        for outcome in [
+            Outcome::Unchanged,
+            Outcome::Acted,
+            Outcome::Held,
+            Outcome::Failed,
+        ] {
+            drop(telemetry.runs.get_or_create(&RunLabels { outcome }));
+        }
+        telemetry.register();
+        telemetry
+    }
+
+    fn register(&self) {
+        let mut registry = self.lock();
+        let skep = registry.sub_registry_with_prefix("skep_operator");
+        skep.register("reconciles", "Runs by outcome", self.runs.clone());
+        skep.register("errors", "Errors by category", self.errors.clone());
+        skep.register(
+            "steps",
+            "Engine calls that change something, by kind",
+            self.steps.clone(),
+        );
+        skep.register(
+            "worlds",
+            "Observations that differed from the one before",
+            self.worlds.clone(),
+        );
+        skep.register_with_unit(
+            "routing",
+            "From a new observation to its routes on the control stream",
+            Unit::Seconds,
+            self.routing.clone(),
+        );
+        skep.register("routes", "Routes in force", self.routes.clone());
+        skep.register(
+            "routes_rejected",
+            "Routes refused because of a fault",
+            self.rejected.clone(),
+        );
+        skep.register(
+            "orphans",
+            "Services with routing labels that no cluster takes",
+            self.orphans.clone(),
+        );
+        skep.register(
+            "cluster_ready",
+            "1 when the cluster is Ready",
+            self.ready.clone(),
+        );
+    }
+
+    /// Counts a run.
+    pub fn ran(&self, outcome: Outcome) {
+        self.runs.get_or_create(&RunLabels { outcome }).inc();
+    }
+
+    /// Counts an error.
+    pub fn failed(&self, category: &'static str) {
+        self.errors.get_or_create(&ErrorLabels { category }).inc();
+    }
+
+    /// Notes how long routing took.
+    pub fn routed(&self, took: Duration) {
+        self.routing.observe(took.as_secs_f64());
+    }
+
+    /// All metrics in the OpenMetrics text format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.lock());
+        text
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_is_there_before_the_first_run() {
+        let text = Telemetry::new().text();
+        for outcome in ["Unchanged", "Acted", "Held", "Failed"] {
+            let line = format!("skep_operator_reconciles_total{{outcome=\"{outcome}\"}} 0");
+            assert!(text.contains(&line), "{line} is missing in\n{text}");
+        }
+    }
+}

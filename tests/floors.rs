@@ -1,0 +1,191 @@
+//! Holds the floors of `docs/architecture.md`: a room imports only from lower floors, and the
+//! data plane never from the Swarm side. Reads the sources, so that it needs no build of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms by floor. `control` stands on two: its `session` and `resource` on 2, the rest on 3.
+const FLOORS: [(&str, u8); 15] = [
+    ("names", 0),
+    ("api", 0),
+    ("world", 1),
+    ("route", 1),
+    ("plan", 1),
+    ("status", 1),
+    ("runtime", 2),
+    ("control/resource", 2),
+    ("control/session", 2),
+    ("control", 3),
+    ("swarm", 3),
+    ("store", 3),
+    ("proxy", 3),
+    ("operator", 4),
+    ("web", 4),
+];
+
+/// The pure core shares a floor; within it a room sees only those before it.
+const CORE: [&str; 4] = ["world", "route", "plan", "status"];
+
+/// Rooms of one floor that one may see of the other: the store is kept in the Swarm, proxies are
+/// clients of the control stream, the operator answers on its admin port.
+const BESIDE: [(&str, &str); 3] = [
+    ("store", "swarm"),
+    ("proxy", "control"),
+    ("operator", "web"),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every file below `src`, as (path relative to it, text).
+fn files() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    found.sort();
+    let name = |path: &Path| path.strip_prefix(&root).unwrap().display().to_string();
+    found
+        .iter()
+        .map(|path| (name(path), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// The floor of a path such as `control/session/server.rs` or `control::session`.
+fn floor(path: &str) -> u8 {
+    let path = path.trim_end_matches(".rs").replace("::", "/");
+    FLOORS
+        .iter()
+        .filter(|(room, _)| path == *room || path.starts_with(&format!("{room}/")))
+        .max_by_key(|(room, _)| room.len())
+        .map_or(5, |(_, floor)| *floor)
+}
+
+fn room(path: &str) -> &str {
+    path.split(['/', ':', '.']).next().unwrap_or_default()
+}
+
+/// What a line imports from the crate: `route::table::Route` of `use crate::route::table::Route;`.
+fn import(line: &str) -> Option<String> {
+    let rest = &line[line.find("crate::")? + "crate::".len()..];
+    let end = rest
+        .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+        .unwrap_or(rest.len());
+    Some(rest[..end].trim_end_matches(':').to_owned())
+}
+
+/// Numbered lines that are not comments.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(number, line)| (number + 1, line))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+fn allowed(file: &str, target: &str) -> bool {
+    let (from, to) = (room(file), room(target));
+    let (here, there) = (floor(file), floor(target));
+    let place = |name: &str| CORE.iter().position(|room| *room == name);
+    let within_core = matches!((place(from), place(to)), (Some(from), Some(to)) if to <= from);
+    there < here
+        || (from == to && there <= here)
+        || within_core
+        || BESIDE.contains(&(from, to))
+        || (here == 5 && there == 5)
+        || (here == 0 && to == "names")
+        || (to == "names")
+}
+
+#[test]
+fn a_room_imports_only_from_lower_floors() {
+    let mut faults = Vec::new();
+    for (file, text) in files() {
+        if matches!(file.as_str(), "lib.rs" | "main.rs") {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            let Some(target) = import(line) else { continue };
+            if !allowed(&file, &target) {
+                faults.push(format!("src/{file}:{number}: imports {target}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn the_data_plane_never_sees_the_swarm() {
+    let side = ["swarm", "store", "world", "plan", "status", "operator"];
+    let mut faults = Vec::new();
+    for (file, text) in files() {
+        if !file.starts_with("proxy") {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            if import(line).is_some_and(|target| side.contains(&room(&target))) {
+                faults.push(format!("src/{file}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn the_pure_core_knows_no_clock_no_chance_and_no_io() {
+    let banned = [
+        "tokio",
+        "std::fs",
+        "std::net::Tcp",
+        "Instant::now",
+        "SystemTime",
+        "HashMap",
+        "HashSet",
+        "rand::",
+        "std::env::var",
+        "std::process",
+    ];
+    let pure = ["names.rs", "api/", "world/", "route/", "plan/", "status/"];
+    let mut faults = Vec::new();
+    for (file, text) in files() {
+        if !pure.iter().any(|p| file.starts_with(p)) || file.contains("test") {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            if let Some(word) = banned.iter().find(|word| line.contains(*word)) {
+                faults.push(format!("src/{file}:{number}: {word}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn only_the_swarm_room_names_bollard() {
+    let faults: Vec<String> = files()
+        .into_iter()
+        .filter(|(file, text)| {
+            !file.starts_with("swarm/") && code(text).any(|(_, line)| line.contains("bollard::"))
+        })
+        .map(|(file, _)| file)
+        .collect();
+    assert!(faults.is_empty(), "{faults:?}");
+}
+
+#[test]
+fn no_file_outgrows_its_reader() {
+    // The aim is 400 lines; a hot path or a long list of types may go somewhat beyond it.
+    let faults: Vec<String> = files()
+        .into_iter()
+        .map(|(file, text)| (file, text.lines().count()))
+        .filter(|(_, lines)| *lines > 600)
+        .map(|(file, lines)| format!("src/{file}: {lines} lines"))
+        .collect();
+    assert!(faults.is_empty(), "{faults:?}");
+}
