@@ -1,0 +1,176 @@
+//! The operator's end of one stream.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::subscription::{Gate, Subscription};
+use super::{BACKEND, Error, ROUTE, TYPES, known_type};
+use crate::control::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
+use crate::control::published::Published;
+use crate::control::resource::TypeUrl;
+
+/// Longest refusal that is remembered, in characters.
+const MAX_REFUSAL: usize = 1000;
+
+/// The operator's end of one stream: requests and published snapshots in, responses out.
+///
+/// Backends are only removed, and routes only sent, when the client has subscribed to both types.
+#[derive(Debug, Default)]
+pub struct ServerSession {
+    node: Option<Node>,
+    published: Option<Arc<Published>>,
+    subscriptions: BTreeMap<TypeUrl, Subscription>,
+    nonces: u64,
+    acked: Option<String>,
+}
+
+impl ServerSession {
+    /// A stream on which nothing has been said yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Who asks; known after the first request.
+    #[must_use]
+    pub fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    /// The version of the last snapshot that the client has wholly acknowledged on this stream.
+    #[must_use]
+    pub fn acked(&self) -> Option<&str> {
+        self.acked.as_deref()
+    }
+
+    /// What the client refused and what has not been mended since.
+    #[must_use]
+    pub fn nack(&self) -> Option<&str> {
+        self.subscriptions
+            .values()
+            .find_map(|subscription| subscription.refused.as_deref())
+    }
+
+    /// Takes a request; gives back what is to be sent now. Types that are not ours and answers to
+    /// responses of the past are passed over, as the protocol wants.
+    pub fn request(
+        &mut self,
+        request: DeltaDiscoveryRequest,
+    ) -> Result<Vec<DeltaDiscoveryResponse>, Error> {
+        if self.node.is_none() {
+            let node = request.node.clone().filter(is_named).ok_or(Error::NoNode)?;
+            self.node = Some(node);
+        }
+        let Some(kind) = known_type(&request.type_url) else {
+            return Ok(Vec::new());
+        };
+        self.answer(kind, &request);
+        self.subscribe(kind, request)?;
+        Ok(self.respond())
+    }
+
+    /// Takes a newly published snapshot; gives back what is to be sent now.
+    pub fn publish(&mut self, new: Arc<Published>) -> Vec<DeltaDiscoveryResponse> {
+        if let Some(old) = &self.published {
+            let delta = new.since(old);
+            for (&kind, subscription) in &mut self.subscriptions {
+                let changes = delta.get(kind).map_or(&[][..], Vec::as_slice);
+                subscription.publish(changes, &new);
+            }
+        } else {
+            for (&kind, subscription) in &mut self.subscriptions {
+                let empty = Subscription::new(kind, BTreeMap::new(), None);
+                let held = std::mem::replace(subscription, empty).into_held();
+                *subscription = Subscription::new(kind, held, Some(&new));
+            }
+        }
+        self.published = Some(new);
+        self.respond()
+    }
+
+    fn answer(&mut self, kind: TypeUrl, request: &DeltaDiscoveryRequest) {
+        if let (Some(published), Some(subscription)) =
+            (&self.published, self.subscriptions.get_mut(kind))
+        {
+            let refusal = request
+                .error_detail
+                .as_ref()
+                .map(|status| status.message.chars().take(MAX_REFUSAL).collect());
+            subscription.answer(&request.response_nonce, refusal, published);
+        }
+    }
+
+    fn subscribe(&mut self, kind: TypeUrl, request: DeltaDiscoveryRequest) -> Result<(), Error> {
+        let all = |name: &String| name == "*";
+        if let Some(name) = request.resource_names_subscribe.iter().find(|n| !all(n)) {
+            return Err(Error::NotAll {
+                type_url: kind.to_owned(),
+                name: name.clone(),
+            });
+        }
+        if request.resource_names_unsubscribe.iter().any(all) {
+            self.subscriptions.remove(kind);
+            return Ok(());
+        }
+        // The first request of a type subscribes to all, also when it names nothing.
+        if !self.subscriptions.contains_key(kind) && request.response_nonce.is_empty() {
+            let held = request.initial_resource_versions;
+            let subscription = Subscription::new(kind, held, self.published.as_deref());
+            self.subscriptions.insert(kind, subscription);
+        }
+        Ok(())
+    }
+
+    fn respond(&mut self) -> Vec<DeltaDiscoveryResponse> {
+        let Some(published) = self.published.clone() else {
+            return Vec::new();
+        };
+        let mut responses = Vec::new();
+        for kind in TYPES {
+            let gate = self.gate(kind, &published);
+            if let Some(subscription) = self.subscriptions.get_mut(kind) {
+                let nonce = (self.nonces + 1).to_string();
+                if let Some(response) = subscription.respond(nonce, &published, gate) {
+                    self.nonces += 1;
+                    responses.push(response);
+                }
+            }
+        }
+        let synced = |kind| {
+            self.subscriptions
+                .get(kind)
+                .is_some_and(Subscription::is_synced)
+        };
+        if TYPES.into_iter().all(synced) {
+            self.acked = Some(published.version.clone());
+        }
+        responses
+    }
+
+    /// Make before break: backends come before the routes that need them and go after.
+    fn gate(&self, kind: TypeUrl, published: &Published) -> Gate {
+        let other = match kind {
+            ROUTE => BACKEND,
+            BACKEND => ROUTE,
+            _ => return Gate::OPEN,
+        };
+        let other = self.subscriptions.get(other);
+        if kind == ROUTE {
+            Gate {
+                upserts_below: other.map_or(0, |backends| {
+                    backends.first_upsert(published).unwrap_or(u64::MAX)
+                }),
+                removals: true,
+            }
+        } else {
+            Gate {
+                upserts_below: u64::MAX,
+                removals: other.is_some_and(Subscription::is_equal),
+            }
+        }
+    }
+}
+
+fn is_named(node: &Node) -> bool {
+    !node.id.is_empty() && !node.cluster.is_empty()
+}
