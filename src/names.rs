@@ -31,6 +31,12 @@ pub const LABEL_COMPONENT: &str = "dev.skep.component";
 /// On the containers of a proxy service: hash of the task template, to tell new tasks from old.
 pub const LABEL_TEMPLATE: &str = "dev.skep.template";
 
+/// On a proxy service: which optional parts of it the manifest has set (comma list), so that
+/// leaving one out of the manifest takes it back, while what a person set otherwise stays.
+pub const LABEL_FIELDS: &str = "dev.skep.fields";
+/// On what a stack deployed (Docker's own label): the stack's name.
+pub const LABEL_STACK: &str = "com.docker.stack.namespace";
+
 /// The operator service.
 pub const OPERATOR_SERVICE: &str = "skep-operator";
 /// The overlay between operator and proxies.
@@ -84,8 +90,11 @@ pub fn state_volume(cluster: &str) -> String {
 /// The node label that records (as a JSON object) the node labels a cluster has set.
 #[must_use]
 pub fn owned_label(cluster: &str) -> String {
-    format!("dev.skep.owned.{cluster}")
+    format!("{OWNED_PREFIX}{cluster}")
 }
+
+/// What the names of all such node labels start with.
+pub const OWNED_PREFIX: &str = "dev.skep.owned.";
 
 /// A content hash: the first 16 hex digits of SHA-256. Equal bytes, equal hash, for ever:
 /// versions on the wire and in labels are built from it, never from a clock or a counter.

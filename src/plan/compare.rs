@@ -1,1 +1,183 @@
-//! (to come)
+//! Two definitions of a service: what differs, what that does to its tasks, and their hashes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::{Constraint, StringMap};
+use crate::names;
+use crate::world::{Mode, Node, ServiceSpec, Task};
+
+/// How two definitions differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// What differs, as short words, in a fixed order.
+    pub changes: Vec<&'static str>,
+    /// Swarm replaces the tasks for it. A change of the placement does so only where a running
+    /// task does not fit any more; that is for [`misplaced`] to say.
+    pub restarts: bool,
+}
+
+/// Compares the definition that runs with the one that should.
+pub(super) fn difference(observed: &ServiceSpec, next: &ServiceSpec) -> Difference {
+    // Each field once, so that a new one cannot be forgotten.
+    let ServiceSpec {
+        name,
+        labels,
+        image,
+        command,
+        args,
+        env,
+        container_labels,
+        hostname,
+        user,
+        read_only,
+        capability_drop,
+        init,
+        stop_signal,
+        stop_grace_period,
+        mounts,
+        secrets,
+        configs,
+        resources,
+        restart,
+        restart_delay,
+        placement,
+        networks,
+        log_driver,
+        force_update,
+        mode,
+        update,
+        rollback,
+        endpoint_mode,
+        ports,
+    } = observed;
+    let targets = |list: &[crate::world::NetworkAttachment]| -> Vec<String> {
+        list.iter().map(|n| n.target.clone()).collect()
+    };
+    let task = [
+        ("image", *image != next.image),
+        ("command", *command != next.command || *args != next.args),
+        ("env", *env != next.env),
+        (
+            "container labels",
+            *container_labels != next.container_labels,
+        ),
+        ("hostname", *hostname != next.hostname),
+        (
+            "security",
+            *user != next.user
+                || *read_only != next.read_only
+                || *capability_drop != next.capability_drop
+                || *init != next.init,
+        ),
+        (
+            "stop",
+            *stop_signal != next.stop_signal || *stop_grace_period != next.stop_grace_period,
+        ),
+        ("mounts", *mounts != next.mounts),
+        ("secrets", *secrets != next.secrets),
+        ("configs", *configs != next.configs),
+        ("resources", *resources != next.resources),
+        (
+            "restart policy",
+            *restart != next.restart || *restart_delay != next.restart_delay,
+        ),
+        ("networks", targets(networks) != targets(&next.networks)),
+        ("logging", *log_driver != next.log_driver),
+        ("force update", *force_update != next.force_update),
+        ("endpoint mode", *endpoint_mode != next.endpoint_mode),
+        ("ports", *ports != next.ports),
+    ];
+    let around = [
+        ("name", *name != next.name),
+        ("labels", *labels != next.labels),
+        ("mode", is_global(*mode) != is_global(next.mode)),
+        (
+            "replicas",
+            *mode != next.mode && is_global(*mode) == is_global(next.mode),
+        ),
+        (
+            "constraints",
+            placement.constraints != next.placement.constraints,
+        ),
+        ("preferences", placement.spread != next.placement.spread),
+        (
+            "max replicas per node",
+            placement.max_replicas != next.placement.max_replicas,
+        ),
+        ("update policy", *update != next.update),
+        ("rollback policy", *rollback != next.rollback),
+    ];
+    let all = task.iter().chain(&around);
+    Difference {
+        changes: all
+            .filter(|(_, differs)| *differs)
+            .map(|(word, _)| *word)
+            .collect(),
+        restarts: task.iter().any(|(_, differs)| *differs),
+    }
+}
+
+/// Whether the engine would have to make a new service for another mode.
+pub(super) fn is_global(mode: Mode) -> Option<bool> {
+    match mode {
+        Mode::Replicated(_) => Some(false),
+        Mode::Global => Some(true),
+        Mode::Job => None,
+    }
+}
+
+/// Whether a running task stands on a node that the constraints no longer allow.
+/// `labels`: the labels of the nodes as they will be.
+pub(super) fn misplaced<'a>(
+    mut tasks: impl Iterator<Item = &'a Task>,
+    nodes: &BTreeMap<String, Node>,
+    labels: &BTreeMap<String, StringMap>,
+    constraints: &[String],
+) -> bool {
+    let constraints: Vec<Constraint> = constraints.iter().filter_map(|c| c.parse().ok()).collect();
+    tasks.any(|task| {
+        task.serves()
+            && nodes.get(&task.node).is_some_and(|node| {
+                let labels = labels.get(&node.id).unwrap_or(&node.labels);
+                !constraints.iter().all(|c| allows(c, node, labels))
+            })
+    })
+}
+
+/// Whether a node satisfies a constraint. What is not known of a node counts as satisfied.
+pub(crate) fn allows(constraint: &Constraint, node: &Node, labels: &StringMap) -> bool {
+    let Constraint { key, equal, value } = constraint;
+    let actual = match key.as_str() {
+        "node.id" => Some(node.id.as_str()),
+        "node.hostname" => Some(node.hostname.as_str()),
+        "node.role" => Some(if node.manager { "manager" } else { "worker" }),
+        "node.platform.os" if !node.os.is_empty() => Some(node.os.as_str()),
+        _ => match key.strip_prefix("node.labels.") {
+            Some(label) => Some(labels.get(label).map_or("", String::as_str)),
+            None => None,
+        },
+    };
+    // Swarm compares without regard to case.
+    actual.is_none_or(|actual| actual.eq_ignore_ascii_case(value) == *equal)
+}
+
+/// Hash of a whole declared definition and the names of its networks. Ids of networks are left
+/// out: they are not known before a network is made.
+pub(super) fn spec_hash(declared: &ServiceSpec, networks: &BTreeSet<&str>) -> String {
+    names::content_hash(format!("{declared:?}\n{networks:?}").as_bytes())
+}
+
+/// Hash of what Swarm replaces tasks for. It must not change with anything else: it is a label of
+/// the containers, so a change of it replaces them by itself.
+pub(super) fn template_hash(declared: &ServiceSpec, networks: &BTreeSet<&str>) -> String {
+    let template = ServiceSpec {
+        name: String::new(),
+        labels: StringMap::new(),
+        placement: crate::world::Placement::default(),
+        mode: Mode::default(),
+        update: None,
+        rollback: None,
+        ..declared.clone()
+    };
+    names::content_hash(format!("{template:?}\n{networks:?}").as_bytes())
+}

@@ -10,6 +10,9 @@ pub mod sweep;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use build::plan;
+pub(crate) use compare::allows;
+pub(crate) use nodes::selects;
+pub(crate) use proxy_service::{constraints, service_name};
 pub use sweep::sweep;
 
 use crate::api::{ServiceCluster, Status};
@@ -139,4 +142,14 @@ impl Default for Settings {
             secret_proxy: names::SECRET_PROXY.to_owned(),
         }
     }
+}
+
+/// The labels that mark what Skep made for a cluster.
+fn ownership(cluster: &str, component: &str) -> [(String, String); 3] {
+    [
+        (names::LABEL_MANAGED_BY, names::MANAGED_BY),
+        (names::LABEL_CLUSTER, cluster),
+        (names::LABEL_COMPONENT, component),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }

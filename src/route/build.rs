@@ -2,12 +2,268 @@
 
 use std::collections::BTreeMap;
 
-use super::Routing;
-use crate::world::{Declared, World};
+use super::claim::{self, Application, Grant};
+use super::reach::Fabric;
+use super::{
+    Backend, ClusterRouting, Listener, Orphan, PathMatch, Route, Routing, Row, RowState, Target,
+};
+use crate::api::ServiceClusterSpec;
+use crate::api::labels;
+use crate::names;
+use crate::world::{Age, Declared, Service, Task, World};
 
-/// The routes of all declared clusters.
+/// A cluster while its routes are collected.
+struct Open<'a> {
+    name: &'a str,
+    spec: &'a ServiceClusterSpec,
+    fabric: Fabric,
+    /// Oldest service first.
+    grants: Vec<Grant>,
+    rows: Vec<Row>,
+}
+
+/// The routes of all declared clusters. Looks at every service and task once.
 #[must_use]
 pub fn routing(world: &World, declared: &BTreeMap<String, Declared>) -> Routing {
-    let _ = (world, declared);
-    Routing::default()
+    let mut clusters = open(world, declared);
+    let mut orphans = Vec::new();
+    let default = declared.values().find(|cluster| cluster.is_default());
+    let default = default.map(|cluster| cluster.name.as_str());
+    for app in applications(world) {
+        for name in wanted(&app, default, &mut orphans) {
+            if let Some(cluster) = clusters.get_mut(name.as_str()) {
+                let admission = &cluster.spec.admission;
+                let (grant, rows) = claim::decide(world, admission, &cluster.fabric, &app);
+                cluster.grants.extend(grant);
+                cluster.rows.extend(rows);
+            } else {
+                orphans.push(homeless(&app, &name, declared));
+            }
+        }
+    }
+    orphans.sort_by(|a, b| (&a.service, &a.message).cmp(&(&b.service, &b.message)));
+    Routing {
+        clusters: clusters
+            .into_iter()
+            .map(|(name, cluster)| (name.to_owned(), cluster.close()))
+            .collect(),
+        orphans,
+    }
+}
+
+fn open<'a>(
+    world: &World,
+    declared: &'a BTreeMap<String, Declared>,
+) -> BTreeMap<&'a str, Open<'a>> {
+    let ids: BTreeMap<&str, &str> = world
+        .networks
+        .values()
+        .map(|network| (network.name.as_str(), network.id.as_str()))
+        .collect();
+    let mut clusters: BTreeMap<&str, Open<'_>> = BTreeMap::new();
+    for (name, cluster) in declared {
+        let Some(accepted) = &cluster.accepted else {
+            continue;
+        };
+        let spec = &accepted.cluster.spec;
+        let listed = spec.networks.as_ref().map(|networks| {
+            let found = networks.iter().filter_map(|n| ids.get(n.name.as_str()));
+            found.map(|id| (*id).to_owned()).collect()
+        });
+        let fabric = Fabric {
+            listed,
+            ..Fabric::default()
+        };
+        clusters.insert(
+            name,
+            Open {
+                name,
+                spec,
+                fabric,
+                grants: Vec::new(),
+                rows: Vec::new(),
+            },
+        );
+    }
+    for service in world.services.values().filter(|s| s.is_ours()) {
+        let owner = service.spec.labels.get(names::LABEL_CLUSTER);
+        if let Some(cluster) = owner.and_then(|owner| clusters.get_mut(owner.as_str())) {
+            let networks = service.spec.networks.iter().map(|n| n.target.clone());
+            cluster.fabric.attached.extend(networks);
+        }
+    }
+    clusters
+}
+
+/// The services that carry routing labels, oldest first.
+fn applications(world: &World) -> Vec<Application<'_>> {
+    let mut tasks: BTreeMap<&str, Vec<&Task>> = BTreeMap::new();
+    for task in world.tasks.values() {
+        tasks.entry(&task.service).or_default().push(task);
+    }
+    let mut services: Vec<&Service> = world.services.values().filter(|s| !s.is_ours()).collect();
+    services.sort_by_cached_key(|s| (Age::of(&s.created_at), s.spec.name.clone(), s.id.clone()));
+    services
+        .into_iter()
+        .map(|service| Application {
+            service,
+            labels: labels::read(&service.spec.labels),
+            tasks: tasks.remove(service.id.as_str()).unwrap_or_default(),
+        })
+        .filter(|app| app.labels.is_routed)
+        .collect()
+}
+
+/// The clusters an application asks for; an orphan when it asks for none that can be known.
+fn wanted(app: &Application<'_>, default: Option<&str>, orphans: &mut Vec<Orphan>) -> Vec<String> {
+    if !app.labels.clusters.is_empty() {
+        return app.labels.clusters.clone();
+    }
+    let mut orphan = |reason: &str, message: String| {
+        orphans.push(Orphan {
+            service: app.service.spec.name.clone(),
+            reason: reason.to_owned(),
+            message,
+        });
+        Vec::new()
+    };
+    // A name that cannot be read is not a missing one: the default would be the wrong cluster.
+    let bad = app
+        .labels
+        .fatal()
+        .filter(|f| f.reason == "InvalidServiceCluster");
+    if let Some(fault) = bad {
+        return orphan(
+            fault.reason,
+            format!("{}={}: {}", fault.label, fault.value, fault.message),
+        );
+    }
+    let asks_for_nothing =
+        app.labels.hosts.is_empty() && !app.labels.default_backend && app.labels.fatal().is_none();
+    match default {
+        Some(name) => vec![name.to_owned()],
+        None if asks_for_nothing => Vec::new(),
+        None => orphan(
+            "NoDefaultCluster",
+            "the service names no cluster and none is the default: add label com.docker.lb.service_cluster, or set spec.default on one cluster".to_owned(),
+        ),
+    }
+}
+
+/// A service whose cluster is not there.
+fn homeless(app: &Application<'_>, name: &str, declared: &BTreeMap<String, Declared>) -> Orphan {
+    let (reason, message) = if declared.contains_key(name) {
+        (
+            "ClusterNotAccepted",
+            format!("service cluster {name} has no valid manifest yet: see `skep describe {name}`"),
+        )
+    } else {
+        let known: Vec<&str> = declared.keys().take(8).map(String::as_str).collect();
+        let known = if known.is_empty() {
+            "there is none yet".to_owned()
+        } else {
+            format!("there are {}", known.join(", "))
+        };
+        (
+            "ClusterNotFound",
+            format!(
+                "there is no service cluster {name}, {known}: correct the label or apply the cluster"
+            ),
+        )
+    };
+    Orphan {
+        service: app.service.spec.name.clone(),
+        reason: reason.to_owned(),
+        message,
+    }
+}
+
+impl Open<'_> {
+    /// Builds the table. Grants come oldest first, so the first at a host and path decides.
+    fn close(self) -> ClusterRouting {
+        let mut routing = ClusterRouting {
+            rows: self.rows,
+            ..ClusterRouting::default()
+        };
+        let drain = &self.spec.proxy.drain;
+        routing.table.listener = Listener {
+            cluster: self.name.to_owned(),
+            traffic: self.spec.traffic.clone(),
+            drain_timeout: drain.timeout,
+            drain_minimum: drain.minimum,
+        };
+        let mut deciders: BTreeMap<String, String> = BTreeMap::new();
+        for grant in &self.grants {
+            routing.followed.extend(grant.network.clone());
+            routing.table.backends.insert(
+                grant.backend.clone(),
+                Backend {
+                    service: grant.service.clone(),
+                    endpoints: grant.endpoints.clone(),
+                },
+            );
+            for host in &grant.hosts {
+                let route = Route {
+                    host: host.clone(),
+                    path: PathMatch::Prefix(grant.path.clone()),
+                    rewrite: grant.rewrite,
+                    targets: Vec::new(),
+                };
+                let name = route.name();
+                let decider = deciders
+                    .entry(name.clone())
+                    .or_insert_with(|| grant.service.clone());
+                let route = routing.table.routes.entry(name).or_insert(route);
+                route.targets.push(Target {
+                    backend: grant.backend.clone(),
+                    weight: grant.weight,
+                });
+                let row = row(grant, host, route.rewrite, decider);
+                routing.rows.push(row);
+            }
+        }
+        for route in routing.table.routes.values_mut() {
+            route.targets.sort_by(|a, b| a.backend.cmp(&b.backend));
+        }
+        routing.rows.sort_by(|a, b| a.place().cmp(&b.place()));
+        routing
+    }
+}
+
+fn row(grant: &Grant, host: &str, rewrite: bool, decider: &str) -> Row {
+    let (state, reason, message) = if grant.endpoints.is_empty() {
+        (RowState::Degraded, "NoEndpoints", grant.idle.clone())
+    } else if rewrite != grant.rewrite {
+        let message = format!(
+            "context_root_rewrite={} is not in force: service {decider} is older and decides with {rewrite}; give both the same value",
+            grant.rewrite
+        );
+        (RowState::Conflict, "RewriteDisagrees", message)
+    } else {
+        (RowState::Active, "", String::new())
+    };
+    Row {
+        host: host.to_owned(),
+        path: grant.path.clone(),
+        service: grant.service.clone(),
+        endpoints: grant.endpoints.len(),
+        weight: grant.weight,
+        state,
+        reason: reason.to_owned(),
+        message,
+        ..Row::default()
+    }
+}
+
+impl Row {
+    /// Where it stands among the rows.
+    fn place(&self) -> (&str, &str, &str, &str, &str) {
+        (
+            &self.host,
+            &self.path,
+            &self.service,
+            &self.label,
+            &self.reason,
+        )
+    }
 }

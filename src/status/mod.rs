@@ -1,6 +1,8 @@
 //! Plan, routes and proxies in, the status of a service cluster out: pure.
 
 pub mod build;
+mod conditions;
+mod placement;
 mod proxies;
 
 pub use build::{StatusInputs, status};

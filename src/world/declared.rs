@@ -74,7 +74,7 @@ impl Claim {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Default => "DefaultTaken",
-            Self::ServiceName => "NameTaken",
+            Self::ServiceName => "ServiceNameTaken",
         }
     }
 }

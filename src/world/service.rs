@@ -90,6 +90,24 @@ pub struct ServiceSpec {
     pub ports: Vec<Port>,
 }
 
+impl Service {
+    /// Whether Skep made it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        let label = self.spec.labels.get(crate::names::LABEL_MANAGED_BY);
+        label.is_some_and(|value| value == crate::names::MANAGED_BY)
+    }
+
+    /// Whether it is the proxy service of a cluster. Only these does a plan ever change.
+    #[must_use]
+    pub fn is_proxy_of(&self, cluster: &str) -> bool {
+        let has = |key, value| self.spec.labels.get(key).is_some_and(|v| v == value);
+        self.is_ours()
+            && has(crate::names::LABEL_CLUSTER, cluster)
+            && has(crate::names::LABEL_COMPONENT, "proxy")
+    }
+}
+
 /// How many tasks a service has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

@@ -77,7 +77,7 @@ fn content(config: &Config) -> (Option<ServiceCluster>, Vec<Diagnostic>) {
         let message = "the config is not text (UTF-8)";
         return (None, vec![fault(config, "", message, "")]);
     };
-    let mut parsed = interim(&config.name, text);
+    let mut parsed = crate::api::parse::manifests(&config.name, text);
     if parsed.clusters.len() + parsed.faults.len() == 0 {
         let message = "the config holds no ServiceCluster";
         parsed.faults.push(fault(config, "", message, ""));
@@ -140,25 +140,4 @@ fn name_of_config(config: &str) -> String {
         .and_then(|rest| rest.rsplit_once('.'))
         .filter(|(name, number)| !name.is_empty() && number.parse::<u64>().is_ok())
         .map_or_else(|| config.to_lowercase(), |(name, _)| name.to_owned())
-}
-
-struct Parsed {
-    clusters: Vec<ServiceCluster>,
-    faults: Vec<Diagnostic>,
-}
-
-fn interim(source: &str, text: &str) -> Parsed {
-    match serde_saphyr::from_str(text) {
-        Ok(cluster) => Parsed {
-            clusters: vec![cluster],
-            faults: Vec::new(),
-        },
-        Err(error) => Parsed {
-            clusters: Vec::new(),
-            faults: vec![Diagnostic {
-                source: source.to_owned(),
-                ..Diagnostic::at("", error.to_string())
-            }],
-        },
-    }
 }
