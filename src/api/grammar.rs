@@ -24,14 +24,28 @@ pub fn cluster_name(name: &str) -> Result<(), String> {
     ))
 }
 
-/// Checks the name of an object of the engine (service, network): letters, digits, `_`, `-`,
-/// `.` inside, at most 63 characters.
-pub fn engine_name(name: &str, what: &str) -> Result<(), String> {
-    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+/// Checks the name of a Swarm service: it is a DNS name inside the Swarm.
+pub fn service_name(name: &str) -> Result<(), String> {
     let bytes = name.as_bytes();
     let good = bytes.len() <= 63
-        && edge(bytes.first())
-        && edge(bytes.last())
+        && ends_well(bytes)
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if good {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` cannot name a service: use at most 63 letters, digits, and inner hyphens and underscores",
+        shortened(name)
+    ))
+}
+
+/// Checks the name of a network as the engine does.
+pub fn network_name(name: &str) -> Result<(), String> {
+    let bytes = name.as_bytes();
+    let good = bytes.len() <= 253
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
         && bytes
             .iter()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
@@ -39,18 +53,43 @@ pub fn engine_name(name: &str, what: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{}` cannot name a {what}: use at most 63 letters, digits, hyphens, underscores and dots, with a letter or digit first and last",
+        "`{}` cannot name a network: use letters, digits, and behind the first one also . _ -",
         shortened(name)
     ))
 }
 
+/// Whether a node label can be a constraint (`node.labels.KEY==VALUE`) in Swarm's grammar.
+pub fn constrainable(key: &str, value: &str) -> Result<(), String> {
+    if key.contains('/') {
+        return Err(format!(
+            "`{}` cannot be constrained: Swarm allows no slash there",
+            shortened(key)
+        ));
+    }
+    let good = !value.is_empty()
+        && value.trim() == value
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b" :-_.*()?+[]\\^$|/".contains(&b));
+    if good {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` cannot be constrained: use letters, digits and . _ - : / in the value, and not none",
+        shortened(value)
+    ))
+}
+
+fn ends_well(bytes: &[u8]) -> bool {
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    edge(bytes.first()) && edge(bytes.last())
+}
+
 /// Checks the key of a label or annotation.
 pub fn label_key(key: &str) -> Result<(), String> {
-    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = key.as_bytes();
     let good = bytes.len() <= 253
-        && edge(bytes.first())
-        && edge(bytes.last())
+        && ends_well(bytes)
         && bytes
             .iter()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/'));

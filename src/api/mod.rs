@@ -9,6 +9,7 @@ pub mod parse;
 pub mod schema;
 pub mod service_cluster;
 pub mod status;
+pub mod validate;
 pub mod value;
 
 pub use condition::{Condition, ConditionStatus, ConditionType};

@@ -1,6 +1,18 @@
 //! Manifests in, `ServiceCluster`s and faults out; and back to one canonical text.
 
+mod document;
+mod emit;
+mod explain;
+mod load;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use serde_json::{Map, Value};
+
 use super::{Diagnostic, ServiceCluster};
+
+pub use emit::yaml;
 
 /// What a text of manifests holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,16 +25,19 @@ pub struct Parsed {
 }
 
 /// Reads manifests, YAML or JSON, one document or several; `source` names the text in faults.
+///
+/// Empty documents are skipped, empty sections count as omitted. `status` and what else Skep
+/// writes itself is dropped. A syntax error ends the text: what stood before it is still read.
 #[must_use]
 pub fn manifests(source: &str, text: &str) -> Parsed {
     let mut parsed = Parsed::default();
-    match serde_saphyr::from_multiple::<ServiceCluster>(text) {
-        Ok(clusters) => parsed.clusters = clusters,
-        Err(error) => parsed.faults.push(Diagnostic {
-            source: source.to_owned(),
-            message: error.to_string(),
-            ..Diagnostic::default()
-        }),
+    for document in load::documents(text) {
+        let (cluster, faults) = document::read(document);
+        parsed.clusters.extend(cluster);
+        parsed.faults.extend(faults);
+    }
+    for fault in &mut parsed.faults {
+        source.clone_into(&mut fault.source);
     }
     parsed
 }
@@ -31,5 +46,11 @@ pub fn manifests(source: &str, text: &str) -> Parsed {
 /// `spec`; never the status or what Skep writes into the metadata. Equal specs, equal bytes.
 #[must_use]
 pub fn canonical(cluster: &ServiceCluster) -> String {
-    serde_saphyr::to_string(cluster).unwrap_or_default()
+    let mut bare = cluster.clone();
+    bare.status = None;
+    bare.metadata.generation = None;
+    bare.metadata.creation_timestamp = None;
+    // Every field of the types is a text, a number, a boolean, a list or a map with text keys.
+    let value = serde_json::to_value(&bare).unwrap_or_else(|_| Value::Object(Map::new()));
+    yaml(&value)
 }

@@ -2,17 +2,73 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
+use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An ordered map of strings (labels, annotations, environment).
 pub type StringMap = BTreeMap<String, String>;
 
-/// Implements serde and schemars for a type that is written as one string.
+/// Reads a string, or a number where one is unambiguous, into a type that parses text.
+struct TextOrNumber<T> {
+    wanted: &'static str,
+    numbers: bool,
+    parsed: PhantomData<T>,
+}
+
+impl<T: FromStr<Err = String>> TextOrNumber<T> {
+    fn number<E: serde::de::Error>(
+        self,
+        number: impl fmt::Display,
+        found: Unexpected<'_>,
+    ) -> Result<T, E> {
+        if self.numbers {
+            self.visit_str(&number.to_string())
+        } else {
+            Err(E::invalid_type(found, &self))
+        }
+    }
+}
+
+impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.wanted)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<T, E> {
+        self.number(number, Unexpected::Unsigned(number))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<T, E> {
+        self.number(number, Unexpected::Signed(number))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<T, E> {
+        self.number(number, Unexpected::Float(number))
+    }
+}
+
+/// The JSON types of a value that is a string or, when one is named, a number.
+fn json_type(number: Option<&str>) -> serde_json::Value {
+    match number {
+        Some(number) => serde_json::json!(["string", number]),
+        None => serde_json::json!("string"),
+    }
+}
+
+/// Implements serde and schemars for a type that is written as one string, or as a plain number
+/// when a JSON type of numbers is given.
 macro_rules! string_value {
-    ($type:ident, $pattern:expr, $description:expr, $examples:expr) => {
+    ($type:ident, $number:expr, $wanted:expr, $pattern:expr, $description:expr, $examples:expr) => {
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -21,9 +77,11 @@ macro_rules! string_value {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
+                deserializer.deserialize_any(TextOrNumber::<$type> {
+                    wanted: $wanted,
+                    numbers: Option::<&str>::is_some(&$number),
+                    parsed: PhantomData,
+                })
             }
         }
 
@@ -34,7 +92,7 @@ macro_rules! string_value {
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 schemars::json_schema!({
-                    "type": "string",
+                    "type": json_type($number),
                     "pattern": $pattern,
                     "description": $description,
                     "examples": $examples,
@@ -70,6 +128,8 @@ impl Span {
 
 string_value!(
     Span,
+    None,
+    "a length of time",
     "^([0-9]+(ms|s|m|h))+$",
     "A length of time: a number and one of ms, s, m, h, or a sum of them.",
     ["250ms", "60s", "1m30s"]
@@ -133,6 +193,8 @@ pub struct ByteSize(pub u64);
 
 string_value!(
     ByteSize,
+    Some("integer"),
+    "a number of bytes",
     "^[0-9]+(k|M|G|Ki|Mi|Gi)?$",
     "A number of bytes: a whole number, or one with k, M, G (powers of ten) or Ki, Mi, Gi (powers of two).",
     ["256Mi", "1G"]
@@ -171,7 +233,7 @@ impl FromStr for ByteSize {
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit, factor) in &BYTE_UNITS[..3] {
-            if self.0 > 0 && self.0 % factor == 0 {
+            if self.0 > 0 && self.0.is_multiple_of(*factor) {
                 return write!(f, "{}{unit}", self.0 / factor);
             }
         }
@@ -185,6 +247,8 @@ pub struct Cpus(pub u64);
 
 string_value!(
     Cpus,
+    Some("number"),
+    "a number of processors",
     "^([0-9]+(\\.[0-9]{1,9})?|[0-9]+m)$",
     "A number of processors, or thousandths of one with m.",
     ["1", "0.5", "500m"]
@@ -245,6 +309,8 @@ pub struct Constraint {
 
 string_value!(
     Constraint,
+    None,
+    "a constraint as a string",
     "^\\s*(node|engine)\\.[A-Za-z0-9_.-]+\\s*(==|!=)\\s*\\S.*$",
     "A placement constraint of Swarm.",
     ["node.role==worker", "node.labels.zone!=b"]
@@ -304,6 +370,8 @@ pub struct HostPattern(String);
 
 string_value!(
     HostPattern,
+    None,
+    "a host name as a string",
     "^(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$",
     "A host name, or *. and a host name for all below it.",
     ["app.example.com", "*.example.com"]

@@ -1,0 +1,268 @@
+//! From one tree to one resource, with all faults at once.
+//!
+//! serde stops at the first fault. So the fault is noted, the tree is mended (the wrong value
+//! taken out, a stand-in put where a required one is missing) and read again until it is clean:
+//! the types stay the one source of truth, and nothing is checked in two places.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+
+use super::explain::{self, Shape};
+use super::load::{Document, FAULTS_MAX};
+use super::tree::{Content, Node, Step, path_text, plain};
+use crate::api::grammar::{nearest, shortened};
+use crate::api::validate::validate;
+use crate::api::{Diagnostic, ServiceCluster};
+use crate::names::{API_VERSION, KIND};
+
+/// What Skep writes itself and a manifest may repeat without effect.
+const WRITTEN_BY_SKEP: [&[&str]; 3] = [
+    &["status"],
+    &["metadata", "generation"],
+    &["metadata", "creationTimestamp"],
+];
+
+/// Reads one document: a resource when there is no fault at all.
+pub fn read(document: Document) -> (Option<ServiceCluster>, Vec<Diagnostic>) {
+    let mut faults = document.faults;
+    let Some(root) = document.root else {
+        return (None, faults);
+    };
+    if !matches!(root.content, Content::Map(_)) {
+        let fault = Diagnostic::at(
+            "",
+            "a manifest is a map with apiVersion, kind, metadata and spec",
+        );
+        faults.push(placed(&root, &[], fault));
+        return (None, faults);
+    }
+    if let Some(fault) = foreign(&root) {
+        faults.push(fault);
+        return (None, faults);
+    }
+    let mut reader = Reader::new(root);
+    let cluster = reader.read();
+    faults.append(&mut reader.faults);
+    faults.sort();
+    (cluster.filter(|_| faults.is_empty()), faults)
+}
+
+/// A document of another kind: its fields are not ours to judge.
+fn foreign(root: &Node) -> Option<Diagnostic> {
+    let Some(Content::Text(kind)) = root.get("kind").map(|node| &node.content) else {
+        return None;
+    };
+    if kind == KIND {
+        return None;
+    }
+    let message = format!("`{}` is not a kind of Skep", shortened(kind));
+    let fault = Diagnostic::at("kind", message).hint(match nearest(kind, [KIND]) {
+        Some(_) => format!("did you mean `{KIND}`?"),
+        None => format!("the one kind is `{KIND}`"),
+    });
+    Some(placed(root, &[Step::Key("kind".to_owned())], fault))
+}
+
+/// The fault with the position of a path.
+pub fn placed(root: &Node, path: &[Step], mut fault: Diagnostic) -> Diagnostic {
+    let at = root.position(path);
+    fault.line = at.line;
+    fault.column = at.column;
+    fault
+}
+
+struct Reader {
+    /// The document as written.
+    root: Node,
+    /// The document as mended.
+    mended: Node,
+    faults: Vec<Diagnostic>,
+    /// Paths that have their fault, and how often each was mended.
+    reported: BTreeMap<Vec<Step>, usize>,
+}
+
+impl Reader {
+    fn new(root: Node) -> Self {
+        let mut mended = root.clone();
+        for path in WRITTEN_BY_SKEP {
+            let path: Vec<Step> = path
+                .iter()
+                .map(|key| Step::Key((*key).to_owned()))
+                .collect();
+            mended.remove(&path);
+        }
+        Self {
+            root,
+            mended,
+            faults: Vec::new(),
+            reported: BTreeMap::new(),
+        }
+    }
+
+    fn read(&mut self) -> Option<ServiceCluster> {
+        // Each round notes a new fault or uses up a stand-in, so the rounds are bounded too.
+        for _ in 0..FAULTS_MAX * 4 {
+            let value = self.mended.to_value();
+            match serde_path_to_error::deserialize::<_, ServiceCluster>(value) {
+                Ok(cluster) => {
+                    self.check(&cluster);
+                    return Some(cluster);
+                }
+                Err(error) => {
+                    let path = self.steps(error.path());
+                    if !self.note(path, &error.into_inner().to_string()) {
+                        return None;
+                    }
+                }
+            }
+            if self.faults.len() >= FAULTS_MAX {
+                let message = format!("more than {FAULTS_MAX} faults: the rest is not shown");
+                self.faults.push(Diagnostic::at("", message));
+                return None;
+            }
+        }
+        None
+    }
+
+    /// The faults that only several fields together can show.
+    fn check(&mut self, cluster: &ServiceCluster) {
+        for fault in validate(cluster) {
+            let path = parse_path(&fault.path);
+            let told = self
+                .reported
+                .keys()
+                .any(|known| known.starts_with(&path) || path.starts_with(known));
+            if !told {
+                self.faults.push(placed(&self.root, &path, fault));
+            }
+        }
+    }
+
+    /// Notes one fault of serde and mends the tree; false when it cannot be mended.
+    fn note(&mut self, mut path: Vec<Step>, message: &str) -> bool {
+        let shape = Shape::of(message);
+        match &shape {
+            Shape::Missing { field } => {
+                path.push(Step::Key(field.clone()));
+                return self.missing(&path, field);
+            }
+            // serde's path may or may not end with the unknown key itself.
+            Shape::Unknown { field, .. } if path.last() != Some(&Step::Key(field.clone())) => {
+                path.push(Step::Key(field.clone()));
+            }
+            _ => {}
+        }
+        if !self.reported.contains_key(&path) {
+            let node = self.root.at_path(&path);
+            let fault = explain::fault(&shape, message, node, &path, path_text(&path));
+            let fault = self.place_of(&path, &shape, fault);
+            self.faults.push(fault);
+            self.reported.insert(path.clone(), 0);
+        }
+        self.mended.remove(&path)
+    }
+
+    fn place_of(&self, path: &[Step], shape: &Shape, fault: Diagnostic) -> Diagnostic {
+        let Shape::Unknown { .. } = shape else {
+            return placed(&self.root, path, fault);
+        };
+        // An unknown field is pointed at by its key, whatever its value is.
+        let key = path.split_last().and_then(|(last, parent)| {
+            let (Step::Key(key), Content::Map(entries)) =
+                (last, &self.root.at_path(parent)?.content)
+            else {
+                return None;
+            };
+            entries.iter().find(|entry| entry.key == *key)
+        });
+        match key {
+            Some(entry) => Diagnostic {
+                line: entry.at.line,
+                column: entry.at.column,
+                ..fault
+            },
+            None => placed(&self.root, path, fault),
+        }
+    }
+
+    fn missing(&mut self, path: &[Step], field: &str) -> bool {
+        let (_, parent) = path.split_last().unwrap_or((&Step::Index(0), &[]));
+        let known = self.reported.keys().any(|known| path.starts_with(known));
+        if !known {
+            let fault = Diagnostic::at(path_text(path), format!("`{field}` is missing"))
+                .hint(explain::missing_hint(field));
+            let fault = placed(&self.root, path, fault);
+            self.faults.push(fault);
+        }
+        let used = self.reported.entry(path.to_vec()).or_insert(0);
+        *used += 1;
+        let Some(content) = stand_in(field, *used) else {
+            return false;
+        };
+        self.mended.insert(parent, field, content)
+    }
+
+    /// serde's path as ours: the gaps of lists are counted back in.
+    fn steps(&self, path: &Path) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for segment in path {
+            match segment {
+                Segment::Map { key } => steps.push(Step::Key(key.clone())),
+                Segment::Seq { index } => {
+                    let index = match self.mended.at_path(&steps).map(|node| &node.content) {
+                        Some(Content::List(items)) => items
+                            .iter()
+                            .enumerate()
+                            .filter(|(_, item)| !matches!(item.content, Content::Gone))
+                            .nth(*index)
+                            .map_or(*index, |(at, _)| at),
+                        _ => *index,
+                    };
+                    steps.push(Step::Index(index));
+                }
+                // A field of an enum is never reached here, and an unknown step ends the path.
+                Segment::Enum { .. } | Segment::Unknown => break,
+            }
+        }
+        steps
+    }
+}
+
+/// The n-th stand-in (from 1) for a missing field: types are tried until one fits.
+fn stand_in(field: &str, n: usize) -> Option<Content> {
+    match (field, n) {
+        ("apiVersion", 1) => Some(Content::Text(API_VERSION.to_owned())),
+        ("kind", 1) => Some(Content::Text(KIND.to_owned())),
+        (_, 1) => Some(Content::Text("x".to_owned())),
+        (_, 2) => Some(Content::Map(Vec::new())),
+        (_, 3) => Some(Content::List(Vec::new())),
+        (_, 4) => Some(Content::Literal(Value::from(1), "1".to_owned())),
+        (_, 5) => Some(plain("false")),
+        _ => None,
+    }
+}
+
+/// A path as [`path_text`] writes it, read back.
+fn parse_path(text: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(inner) = rest.strip_prefix("[\"") {
+            let end = inner.find("\"]").unwrap_or(inner.len());
+            steps.push(Step::Key(inner[..end].to_owned()));
+            rest = inner.get(end + 2..).unwrap_or("");
+        } else if let Some(inner) = rest.strip_prefix('[') {
+            let end = inner.find(']').unwrap_or(inner.len());
+            steps.push(Step::Index(inner[..end].parse().unwrap_or(0)));
+            rest = inner.get(end + 1..).unwrap_or("");
+        } else {
+            rest = rest.strip_prefix('.').unwrap_or(rest);
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            steps.push(Step::Key(rest[..end].to_owned()));
+            rest = &rest[end..];
+        }
+    }
+    steps
+}

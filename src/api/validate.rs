@@ -1,0 +1,174 @@
+//! Faults that the types alone cannot show: names, grammars, and fields that contradict each
+//! other. All of them at once, each with its path.
+
+mod network;
+mod placement;
+mod proxy;
+#[cfg(test)]
+mod tests;
+mod traffic;
+
+use std::fmt::Display;
+
+use super::Diagnostic;
+use super::grammar::{self, cluster_name, label_key, nearest, shortened};
+use super::service_cluster::{Admission, Metadata, ServiceCluster, ServiceClusterSpec};
+use super::value::StringMap;
+use crate::names::{ANNOTATION_HISTORY, API_VERSION, APP_PREFIXES, KIND};
+
+/// Labels and annotations under it are Skep's own.
+const RESERVED_PREFIX: &str = "dev.skep.";
+/// Most revisions that may be kept.
+const HISTORY_MAX: usize = 100;
+
+/// All faults of a resource, without positions, in the order of its fields. Empty: it is valid.
+#[must_use]
+pub fn validate(cluster: &ServiceCluster) -> Vec<Diagnostic> {
+    // No `..`: a new section must be thought of here.
+    let ServiceCluster {
+        api_version,
+        kind,
+        metadata: meta,
+        spec,
+        status: _,
+    } = cluster;
+    let ServiceClusterSpec {
+        default: _,
+        networks,
+        placement: place,
+        proxy: fleet,
+        traffic: listeners,
+        admission: door,
+    } = spec;
+    let mut faults = Faults::default();
+    header(&mut faults, api_version, kind);
+    metadata(&mut faults, meta);
+    network::check(&mut faults, networks.as_deref().unwrap_or_default());
+    placement::check(&mut faults, place);
+    proxy::check(&mut faults, fleet, place);
+    traffic::check(&mut faults, listeners);
+    admission(&mut faults, door);
+    faults.found
+}
+
+/// The faults found so far.
+#[derive(Default)]
+struct Faults {
+    found: Vec<Diagnostic>,
+}
+
+impl Faults {
+    fn add(
+        &mut self,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.found.push(Diagnostic::at(path, message).hint(hint));
+    }
+
+    /// Notes the message of a failed check.
+    fn check(&mut self, path: impl Into<String>, result: Result<(), String>) {
+        if let Err(message) = result {
+            self.add(path, message, "");
+        }
+    }
+
+    /// Keys of labels that Skep sets on what it makes.
+    fn labels(&mut self, path: &str, labels: &StringMap) {
+        for key in labels.keys() {
+            let at = keyed(path, key);
+            self.check(at.as_str(), label_key(key));
+            if key.starts_with(RESERVED_PREFIX) {
+                let message = format!(
+                    "`{key}` is reserved: Skep sets labels under `{RESERVED_PREFIX}` itself"
+                );
+                self.add(at, message, "choose another name");
+            }
+        }
+    }
+
+    /// Labels of the proxies must not ask for a route: they would route to themselves.
+    fn no_routes(&mut self, path: &str, labels: &StringMap) {
+        for key in labels.keys() {
+            if APP_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+                let message = format!("`{key}` asks for a route to the proxies themselves");
+                self.add(
+                    keyed(path, key),
+                    message,
+                    "set it on the application's service",
+                );
+            }
+        }
+    }
+}
+
+/// The path of a key of a map.
+fn keyed(path: &str, key: impl Display) -> String {
+    let key = key.to_string();
+    let is_plain = !key.is_empty()
+        && key.len() <= 80
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if is_plain {
+        format!("{path}.{key}")
+    } else {
+        format!("{path}[{:?}]", shortened(&key))
+    }
+}
+
+fn header(faults: &mut Faults, api_version: &str, kind: &str) {
+    if api_version != API_VERSION {
+        let message = format!("`{}` is not known to this version", shortened(api_version));
+        faults.add("apiVersion", message, format!("write {API_VERSION}"));
+    }
+    if kind != KIND {
+        let message = format!("`{}` is not a kind of Skep", shortened(kind));
+        faults.add("kind", message, format!("the one kind is {KIND}"));
+    }
+}
+
+fn metadata(faults: &mut Faults, meta: &Metadata) {
+    faults.check("metadata.name", cluster_name(&meta.name));
+    faults.labels("metadata.labels", &meta.labels);
+    for (key, value) in &meta.annotations {
+        let path = keyed("metadata.annotations", key);
+        faults.check(path.as_str(), label_key(key));
+        if key == ANNOTATION_HISTORY {
+            let good = value
+                .parse::<usize>()
+                .is_ok_and(|number| (1..=HISTORY_MAX).contains(&number));
+            if !good {
+                let message = format!("`{}` is not a number of revisions", shortened(value));
+                faults.add(path, message, format!("write \"1\" to \"{HISTORY_MAX}\""));
+            }
+        } else if key.starts_with(RESERVED_PREFIX) {
+            let hint = nearest(key, [ANNOTATION_HISTORY])
+                .map(|near| format!("did you mean `{near}`?"))
+                .unwrap_or_default();
+            faults.add(
+                path,
+                format!("`{}` means nothing to Skep", shortened(key)),
+                hint,
+            );
+        }
+    }
+}
+
+fn admission(faults: &mut Faults, door: &Admission) {
+    for key in door.selector.match_labels.keys() {
+        let path = keyed("spec.admission.selector.matchLabels", key);
+        faults.check(path, label_key(key));
+    }
+    for (n, host) in door.hosts.iter().enumerate() {
+        if door.hosts[..n].contains(host) {
+            let message = format!("`{host}` is listed twice");
+            faults.add(
+                format!("spec.admission.hosts[{n}]"),
+                message,
+                "keep one of them",
+            );
+        }
+    }
+}

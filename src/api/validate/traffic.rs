@@ -1,0 +1,94 @@
+//! Listener settings.
+
+use super::Faults;
+use crate::api::grammar::{nearest, shortened};
+use crate::api::service_cluster::{Tls, TlsVersion, Traffic};
+use crate::api::value::Span;
+
+/// The TLS 1.3 suites of rustls with ring, by IANA name.
+const SUITES_1_3: [&str; 3] = [
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+];
+/// Its TLS 1.2 suites.
+const SUITES_1_2: [&str; 6] = [
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+];
+
+pub(super) fn check(faults: &mut Faults, traffic: &Traffic) {
+    let Traffic {
+        connect_timeout,
+        request_timeout,
+        idle_timeout,
+        max_connections,
+        max_request_body: _,
+        trusted_hops,
+        proxy_protocol: _,
+        redirect_http_to_https: _,
+        tls: tls_settings,
+        access_log: _,
+    } = traffic;
+    for (name, span) in [
+        ("connectTimeout", connect_timeout),
+        ("requestTimeout", request_timeout),
+        ("idleTimeout", idle_timeout),
+    ] {
+        if *span == Span::default() {
+            let message = "0s would end every request at once";
+            let hint = "write a length of time, for example 60s";
+            faults.add(format!("spec.traffic.{name}"), message, hint);
+        }
+    }
+    if *max_connections == 0 {
+        let path = "spec.traffic.maxConnections";
+        faults.add(path, "0 would refuse every client", "write 1 or more");
+    }
+    if *trusted_hops > 32 {
+        let message = format!("{trusted_hops} proxies in front are not believable");
+        faults.add("spec.traffic.trustedHops", message, "write 0 to 32");
+    }
+    tls(faults, tls_settings);
+}
+
+fn tls(faults: &mut Faults, tls: &Tls) {
+    let Tls {
+        min_version,
+        cipher_suites,
+    } = tls;
+    for (n, suite) in cipher_suites.iter().enumerate() {
+        let path = format!("spec.traffic.tls.cipherSuites[{n}]");
+        let name = suite.as_str();
+        if !SUITES_1_3.contains(&name) && !SUITES_1_2.contains(&name) {
+            let message = format!(
+                "`{}` is not a cipher suite that is offered",
+                shortened(name)
+            );
+            let all = SUITES_1_3.iter().chain(&SUITES_1_2).copied();
+            let hint = match nearest(name, all) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "an empty list takes all good ones".to_owned(),
+            };
+            faults.add(path, message, hint);
+        } else if cipher_suites[..n].contains(suite) {
+            faults.add(
+                path,
+                format!("`{name}` is listed twice"),
+                "keep one of them",
+            );
+        }
+    }
+    let has_1_3 = cipher_suites
+        .iter()
+        .any(|suite| SUITES_1_3.contains(&suite.as_str()));
+    if *min_version == TlsVersion::V1_3 && !cipher_suites.is_empty() && !has_1_3 {
+        let hint = format!("add {} or empty the list", SUITES_1_3[1]);
+        let message = "has no suite of TLS 1.3, which minVersion asks for";
+        faults.add("spec.traffic.tls.cipherSuites", message, hint);
+    }
+}
