@@ -1,11 +1,96 @@
 //! The JSON Schema of the resource, generated from its types.
 
-use serde_json::Value;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Value, json};
 
 use super::ServiceCluster;
+use super::grammar::CLUSTER_NAME_PATTERN;
+use crate::names::{API_VERSION, KIND};
+
+pub use reference::markdown;
+
+/// Where the schema is published.
+const ID: &str = "https://skep.dev/schemas/service-cluster.v1alpha1.json";
 
 /// The JSON Schema (draft 2020-12) of a `ServiceCluster` manifest.
+///
+/// What only several fields together show (such as `drain.minimum` against `drain.timeout`) is
+/// beyond a schema: [`crate::api::validate::validate`] checks it.
 #[must_use]
 pub fn service_cluster() -> Value {
-    schemars::schema_for!(ServiceCluster).to_value()
+    let mut schema = schemars::schema_for!(ServiceCluster).to_value();
+    put(&mut schema, "", "$id", json!(ID));
+    put(
+        &mut schema,
+        "/properties/apiVersion",
+        "const",
+        json!(API_VERSION),
+    );
+    put(&mut schema, "/properties/kind", "const", json!(KIND));
+    let name = "/$defs/Metadata/properties/name";
+    put(&mut schema, name, "pattern", json!(CLUSTER_NAME_PATTERN));
+    put(&mut schema, name, "examples", json!(["east"]));
+    put(&mut schema, "/properties/status", "readOnly", json!(true));
+    for field in ["generation", "creationTimestamp"] {
+        let path = format!("/$defs/Metadata/properties/{field}");
+        put(&mut schema, &path, "readOnly", json!(true));
+    }
+    examples(&mut schema);
+    tidy(&mut schema);
+    schema
+}
+
+/// Examples for fields whose type alone gives none.
+fn examples(schema: &mut Value) {
+    for (path, example) in [
+        ("/$defs/NetworkRef/properties/name", json!(["eastnet"])),
+        (
+            "/$defs/NetworkCreate/properties/subnet",
+            json!(["10.7.0.0/24"]),
+        ),
+        (
+            "/$defs/Placement/properties/preferences",
+            json!([["spread=node.labels.zone"]]),
+        ),
+        (
+            "/$defs/Proxy/properties/serviceName",
+            json!(["skep-proxy-east"]),
+        ),
+        ("/$defs/Logging/properties/driver", json!(["json-file"])),
+        (
+            "/$defs/Tls/properties/cipherSuites",
+            json!([["TLS_AES_256_GCM_SHA384"]]),
+        ),
+    ] {
+        put(schema, path, "examples", example);
+    }
+}
+
+/// Sets a keyword of the schema at a JSON pointer; a test holds that each pointer is there.
+fn put(schema: &mut Value, pointer: &str, keyword: &str, value: Value) {
+    if let Some(Value::Object(place)) = schema.pointer_mut(pointer) {
+        place.insert(keyword.to_owned(), value);
+    }
+}
+
+/// Removes what no validator reads: Rust's own number formats. An omitted field is left out of
+/// a manifest or empty, never the text `null`.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map
+                .get("format")
+                .and_then(Value::as_str)
+                .is_some_and(|format| format.starts_with("uint") || format == "double")
+            {
+                map.remove("format");
+            }
+            map.values_mut().for_each(tidy);
+        }
+        Value::Array(list) => list.iter_mut().for_each(tidy),
+        _ => {}
+    }
 }

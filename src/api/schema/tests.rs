@@ -1,0 +1,122 @@
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{markdown, service_cluster};
+use crate::api::parse::{canonical, manifests};
+
+/// Compares a generated file with what is checked in, or writes it when asked to.
+fn fresh(path: &str, wanted: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(found == wanted, "{path} is stale: run `make schemas`");
+}
+
+#[test]
+fn the_schema_file_is_what_the_types_say() {
+    let text = serde_json::to_string_pretty(&service_cluster()).unwrap();
+    fresh(
+        "schemas/service-cluster.v1alpha1.json",
+        &format!("{text}\n"),
+    );
+}
+
+#[test]
+fn the_field_reference_is_what_the_types_say() {
+    fresh("docs/reference.md", &markdown());
+}
+
+#[test]
+fn every_keyword_that_is_added_by_hand_lands_on_a_field() {
+    let schema = service_cluster();
+    for (pointer, keyword) in [
+        ("/properties/apiVersion", "const"),
+        ("/properties/kind", "const"),
+        ("/properties/status", "readOnly"),
+        ("/$defs/Metadata/properties/name", "pattern"),
+        ("/$defs/Metadata/properties/generation", "readOnly"),
+        ("/$defs/Metadata/properties/creationTimestamp", "readOnly"),
+        ("/$defs/NetworkRef/properties/name", "examples"),
+        ("/$defs/NetworkCreate/properties/subnet", "examples"),
+        ("/$defs/Placement/properties/preferences", "examples"),
+        ("/$defs/Proxy/properties/serviceName", "examples"),
+        ("/$defs/Logging/properties/driver", "examples"),
+        ("/$defs/Tls/properties/cipherSuites", "examples"),
+    ] {
+        let place = schema.pointer(pointer);
+        assert!(
+            place.is_some_and(|place| place.get(keyword).is_some()),
+            "{pointer} has no {keyword}"
+        );
+    }
+}
+
+#[test]
+fn the_schema_is_a_valid_schema_of_its_draft() {
+    let schema = service_cluster();
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+    jsonschema::meta::validate(&schema).unwrap();
+}
+
+#[test]
+fn every_field_has_a_description() {
+    fn look(path: &str, schema: &Value, bare: &mut Vec<String>) {
+        if let Some(Value::Object(fields)) = schema.get("properties") {
+            for (name, field) in fields {
+                if field.get("description").is_none() {
+                    bare.push(format!("{path}.{name}"));
+                }
+            }
+        }
+    }
+    let schema = service_cluster();
+    let mut bare = Vec::new();
+    look("", &schema, &mut bare);
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        look(name, definition, &mut bare);
+    }
+    assert_eq!(bare, Vec::<String>::new());
+}
+
+#[test]
+fn the_schema_accepts_what_the_parser_accepts_of_the_manifest_of_the_design() {
+    let text = include_str!("../../../tests/manifests/good/east.yaml");
+    let validator = jsonschema::validator_for(&service_cluster()).unwrap();
+    let written: Value = serde_saphyr::from_str(text).unwrap();
+    let parsed = manifests("east.yaml", text);
+    assert_eq!(parsed.faults, []);
+    let stored: Value = serde_saphyr::from_str(&canonical(&parsed.clusters[0])).unwrap();
+    for value in [written, stored] {
+        let faults: Vec<String> = validator
+            .iter_errors(&value)
+            .map(|fault| format!("{}: {fault}", fault.instance_path()))
+            .collect();
+        assert_eq!(faults, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_the_parser_refuses() {
+    let validator = jsonschema::validator_for(&service_cluster()).unwrap();
+    for text in [
+        "{apiVersion: v1, kind: ServiceCluster, metadata: {name: a}}",
+        "{apiVersion: skep.dev/v1alpha1, kind: Pod, metadata: {name: a}}",
+        "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: A}}",
+        "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {}}",
+        "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: a}, spec: {x: 1}}",
+        "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: a}, spec: {proxy: {stopGracePeriod: 5}}}",
+        "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: a}, spec: {proxy: {publish: {http: 65536}}}}",
+        "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: a}, spec: {proxy: {mode: both}}}",
+    ] {
+        let value: Value = serde_saphyr::from_str(text).unwrap();
+        assert!(!validator.is_valid(&value), "the schema accepts {text}");
+        assert!(!manifests("", text).faults.is_empty(), "accepted: {text}");
+    }
+}
