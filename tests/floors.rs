@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Rooms by floor. `control` stands on two: its `session` and `resource` on 2, the rest on 3.
-const FLOORS: [(&str, u8); 15] = [
+/// Rooms by floor. `control` stands on two: its pure part on 2, the rest on 3.
+const FLOORS: [(&str, u8); 17] = [
     ("names", 0),
     ("api", 0),
     ("world", 1),
@@ -15,6 +15,8 @@ const FLOORS: [(&str, u8); 15] = [
     ("runtime", 2),
     ("control/resource", 2),
     ("control/session", 2),
+    ("control/proto", 2),
+    ("control/published", 2),
     ("control", 3),
     ("swarm", 3),
     ("store", 3),
@@ -72,13 +74,23 @@ fn room(path: &str) -> &str {
     path.split(['/', ':', '.']).next().unwrap_or_default()
 }
 
-/// What a line imports from the crate: `route::table::Route` of `use crate::route::table::Route;`.
-fn import(line: &str) -> Option<String> {
-    let rest = &line[line.find("crate::")? + "crate::".len()..];
-    let end = rest
-        .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
-        .unwrap_or(rest.len());
-    Some(rest[..end].trim_end_matches(':').to_owned())
+/// What a line imports from the crate: `route::table::Route` of `use crate::route::table::Route;`,
+/// and each of several in braces.
+fn imports(line: &str) -> Vec<String> {
+    let Some(start) = line.find("crate::") else {
+        return Vec::new();
+    };
+    let rest = &line[start + "crate::".len()..];
+    let path = |text: &str| {
+        let end = text
+            .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+            .unwrap_or(text.len());
+        text[..end].trim_end_matches(':').to_owned()
+    };
+    match rest.strip_prefix('{') {
+        Some(list) => list.split(',').map(|item| path(item.trim())).collect(),
+        None => vec![path(rest)],
+    }
 }
 
 /// Numbered lines that are not comments.
@@ -111,9 +123,10 @@ fn a_room_imports_only_from_lower_floors() {
             continue;
         }
         for (number, line) in code(&text) {
-            let Some(target) = import(line) else { continue };
-            if !allowed(&file, &target) {
-                faults.push(format!("src/{file}:{number}: imports {target}"));
+            for target in imports(line) {
+                if !allowed(&file, &target) {
+                    faults.push(format!("src/{file}:{number}: imports {target}"));
+                }
             }
         }
     }
@@ -129,7 +142,10 @@ fn the_data_plane_never_sees_the_swarm() {
             continue;
         }
         for (number, line) in code(&text) {
-            if import(line).is_some_and(|target| side.contains(&room(&target))) {
+            if imports(line)
+                .iter()
+                .any(|target| side.contains(&room(target)))
+            {
                 faults.push(format!("src/{file}:{number}: {}", line.trim()));
             }
         }
@@ -184,7 +200,7 @@ fn no_file_outgrows_its_reader() {
     let faults: Vec<String> = files()
         .into_iter()
         .map(|(file, text)| (file, text.lines().count()))
-        .filter(|(_, lines)| *lines > 600)
+        .filter(|(_, lines)| *lines > 700)
         .map(|(file, lines)| format!("src/{file}: {lines} lines"))
         .collect();
     assert!(faults.is_empty(), "{faults:?}");

@@ -1,3 +1,139 @@
-//! The operator.
+//! The operator: one world in, routes to the proxies and engine calls out, for ever.
+//!
+//! Two loops share the newest [`view::View`]. [`publish`] turns each new world into routes and hands
+//! them to the control stream; [`reconcile`] closes the gap between what is declared and what is,
+//! one cluster at a time, from the work queue.
+
+pub mod act;
+pub mod error;
 pub mod hold;
+pub mod publish;
+pub mod reconcile;
+pub mod settings;
 pub mod telemetry;
+pub mod view;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use error::Error;
+pub use settings::OperatorSettings;
+
+use crate::control::identity::Identity;
+use crate::control::server::Server;
+use crate::runtime::{Controller, ControllerSettings};
+use crate::swarm::Engine;
+use crate::swarm::watch::{Watch, WatchSettings};
+use crate::web::{self, AdminState};
+
+use publish::Publisher;
+use reconcile::Context;
+use telemetry::Telemetry;
+
+/// Runs the operator until `stop`.
+///
+/// # Errors
+/// Only what makes it impossible to begin: no engine, not a manager, unusable certificates, a
+/// taken port. Whatever goes wrong later is retried and shown in status and metrics.
+pub async fn run(settings: OperatorSettings, stop: CancellationToken) -> Result<(), Error> {
+    let identity = Identity::load(&settings.identity, &settings.ca)?;
+    let engine = connect(&settings).await?;
+    let control = bind(settings.control_listen, "control stream").await?;
+    let admin = bind(settings.admin_listen, "health and metrics").await?;
+
+    let telemetry = Telemetry::new();
+    let server = Server::new();
+    let watch = Watch::start(
+        engine.clone(),
+        WatchSettings {
+            resync: settings.resync,
+            ..WatchSettings::default()
+        },
+        stop.clone(),
+    );
+    let (controller, waker) = Controller::new(ControllerSettings::default());
+    let publisher = Publisher::new(server.clone(), waker, telemetry.clone());
+    let views = publisher.views();
+    let context = Arc::new(Context::new(
+        engine,
+        watch.clone(),
+        server.clone(),
+        views.clone(),
+        telemetry.clone(),
+        &settings,
+    ));
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(publisher.run(watch.subscribe(), stop.clone()));
+    tasks.spawn({
+        let stop = stop.clone();
+        async move {
+            let run = move |key| reconcile::reconcile(context.clone(), key);
+            controller.run(run, stop).await;
+        }
+    });
+    tasks.spawn({
+        let stop = stop.clone();
+        async move {
+            if let Err(error) = server.serve(control, identity, stop).await {
+                tracing::error!(%error, "the control stream ended");
+            }
+        }
+    });
+    tasks.spawn({
+        let state = admin_state(views, telemetry);
+        let stop = stop.clone();
+        async move {
+            if let Err(error) = web::serve(admin, state, stop).await {
+                tracing::error!(%error, "the admin port ended");
+            }
+        }
+    });
+    tracing::info!(replica = settings.replica, "operator started");
+    // A part that ends before it was told to takes the whole operator with it: Swarm starts it anew.
+    tasks.join_next().await;
+    let asked = stop.is_cancelled();
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    if asked { Ok(()) } else { Err(Error::PartEnded) }
+}
+
+async fn connect(settings: &OperatorSettings) -> Result<Engine, Error> {
+    let engine = Engine::connect(&settings.endpoint).await?;
+    if engine.info().await?.manager {
+        return Ok(engine);
+    }
+    Err(Error::NotManager)
+}
+
+async fn bind(address: std::net::SocketAddr, what: &'static str) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Bind {
+            address,
+            what,
+            source,
+        })
+}
+
+fn admin_state(views: view::Views, telemetry: Telemetry) -> AdminState {
+    AdminState {
+        ready: {
+            let views = views.clone();
+            Arc::new(move || match *views.borrow() {
+                Some(_) => Ok(()),
+                None => Err("the Swarm has not been observed yet".to_owned()),
+            })
+        },
+        metrics: Arc::new(move || telemetry.text()),
+        debug: Arc::new(move || {
+            let view = views.borrow().clone();
+            view.map_or_else(String::new, |view| {
+                format!("{:#?}\n{:#?}\n", view.declared, view.routing)
+            })
+        }),
+    }
+}

@@ -1,0 +1,305 @@
+//! The pipeline: observe, plan, hold, act, report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::act::{act, kind};
+use super::error::Error;
+use super::hold::Holds;
+use super::settings::OperatorSettings;
+use super::telemetry::{ClusterLabels, Outcome, StepLabels, Telemetry};
+use super::view::{View, Views};
+use crate::api::status::Status;
+use crate::api::{ConditionStatus, ConditionType};
+use crate::control::server::Server;
+use crate::names;
+use crate::plan::build::plan;
+use crate::plan::sweep::sweep;
+use crate::plan::{Plan, PlanInputs, Settings, Step};
+use crate::runtime::Action;
+use crate::status::ProxyReport;
+use crate::status::build::{StatusInputs, status};
+use crate::store;
+use crate::swarm::Engine;
+use crate::swarm::watch::Watch;
+use crate::world::World;
+use crate::world::declared::Declared;
+
+/// What is reconciled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// A declared cluster.
+    Cluster(String),
+    /// What Skep made for clusters that are no longer declared.
+    Sweep,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster(name) => f.write_str(name),
+            Self::Sweep => f.write_str("(sweep)"),
+        }
+    }
+}
+
+/// What every run shares.
+#[derive(Debug)]
+pub struct Context {
+    engine: Engine,
+    watch: Watch,
+    server: Server,
+    views: Views,
+    telemetry: Telemetry,
+    image: Option<String>,
+    lag: Duration,
+    quiet: Duration,
+    holds: Holds,
+    /// The world on which each key acted last. A plan made of it again would repeat itself.
+    acted_on: Mutex<BTreeMap<Key, Arc<World>>>,
+    /// Hash of the proxy definition that each cluster sent last.
+    attempted: Mutex<BTreeMap<String, String>>,
+}
+
+impl Context {
+    /// Everything a run needs.
+    #[must_use]
+    pub fn new(
+        engine: Engine,
+        watch: Watch,
+        server: Server,
+        views: Views,
+        telemetry: Telemetry,
+        settings: &OperatorSettings,
+    ) -> Self {
+        Self {
+            engine,
+            watch,
+            server,
+            views,
+            telemetry,
+            image: settings.image.clone(),
+            lag: settings.beat * settings.replica.saturating_sub(1),
+            quiet: settings.quiet,
+            holds: Holds::default(),
+            acted_on: Mutex::default(),
+            attempted: Mutex::default(),
+        }
+    }
+
+    /// How the proxies of all clusters are made. Their image is the operator's own, so that an
+    /// upgrade of the operator upgrades them too.
+    fn settings(&self, world: &World) -> Settings {
+        let own = world.services.values().find_map(|service| {
+            let component = service.spec.labels.get(names::LABEL_COMPONENT)?;
+            (component == "operator").then(|| service.spec.image.clone())
+        });
+        let image = self.image.clone().or(own);
+        Settings {
+            image: image.unwrap_or_else(|| names::DEFAULT_IMAGE.to_owned()),
+            ..Settings::default()
+        }
+    }
+}
+
+/// One run of one key.
+pub async fn reconcile(context: Arc<Context>, key: Key) -> Result<Action, Error> {
+    let Some(view) = context.views.borrow().clone() else {
+        return Ok(Action::AwaitChange);
+    };
+    let run = match &key {
+        Key::Cluster(name) => match view.declared.get(name) {
+            Some(declared) => context.cluster(&key, &view, declared).await,
+            None => Ok(Action::AwaitChange),
+        },
+        Key::Sweep => context.sweep(&key, &view).await,
+    };
+    if let Err(error) = &run {
+        context.telemetry.ran(Outcome::Failed);
+        context.telemetry.failed(error.category());
+        // Whatever failed, the next run should not see the world that led to it.
+        context.watch.look_again();
+    }
+    run
+}
+
+impl Context {
+    async fn cluster(&self, key: &Key, view: &View, declared: &Declared) -> Result<Action, Error> {
+        let plan = self.plan(view, declared);
+        let (action, acted) = match &plan {
+            None => (Action::AwaitChange, Ok(())),
+            Some(plan) => match self.close_gap(key, &view.world, plan).await {
+                Ok(action) => (action, Ok(())),
+                Err(error) => (Action::AwaitChange, Err(error)),
+            },
+        };
+        // What happened is reported even when it failed.
+        let report = self.report(view, declared, plan.as_ref()).await;
+        acted?;
+        report?;
+        self.prune(declared).await?;
+        Ok(action)
+    }
+
+    fn plan(&self, view: &View, declared: &Declared) -> Option<Plan> {
+        let accepted = declared.accepted.as_ref()?;
+        let nothing = BTreeSet::new();
+        Some(plan(&PlanInputs {
+            world: &view.world,
+            name: &declared.name,
+            cluster: &accepted.cluster,
+            followed: view
+                .routing_of(&declared.name)
+                .map_or(&nothing, |routing| &routing.followed),
+            settings: &self.settings(&view.world),
+            status: declared.status.as_ref(),
+            conflicts: &declared.conflicts,
+        }))
+    }
+
+    async fn sweep(&self, key: &Key, view: &View) -> Result<Action, Error> {
+        let plan = sweep(&view.world, &view.declared);
+        self.close_gap(key, &view.world, &plan).await
+    }
+
+    /// Acts on a plan, unless it should wait or was acted upon already.
+    async fn close_gap(&self, key: &Key, world: &Arc<World>, plan: &Plan) -> Result<Action, Error> {
+        if plan.is_empty() {
+            self.holds.clear(&key.to_string());
+            self.telemetry.ran(Outcome::Unchanged);
+            return Ok(Action::AwaitChange);
+        }
+        if self.acted(key, world) {
+            self.telemetry.ran(Outcome::Held);
+            self.watch.look_again();
+            return Ok(Action::Requeue(Duration::from_millis(500)));
+        }
+        let hash = names::content_hash(format!("{:?}", plan.steps).as_bytes());
+        let wait = self.lag
+            + if restarts(plan) {
+                self.quiet
+            } else {
+                Duration::ZERO
+            };
+        if let Some(left) = self
+            .holds
+            .remaining(&key.to_string(), &hash, wait, Instant::now())
+        {
+            self.telemetry.ran(Outcome::Held);
+            return Ok(Action::Requeue(left));
+        }
+        self.lock_acted().insert(key.clone(), world.clone());
+        for step in &plan.steps {
+            self.telemetry
+                .steps
+                .get_or_create(&StepLabels { step: kind(step) })
+                .inc();
+        }
+        act(&self.engine, &plan.steps).await?;
+        if let Key::Cluster(name) = key
+            && plan.steps.iter().any(sends_proxy)
+        {
+            self.lock_attempted()
+                .insert(name.clone(), plan.spec_hash.clone());
+        }
+        self.telemetry.ran(Outcome::Acted);
+        self.watch.look_again();
+        Ok(Action::Requeue(Duration::from_secs(2)))
+    }
+
+    async fn report(
+        &self,
+        view: &View,
+        declared: &Declared,
+        plan: Option<&Plan>,
+    ) -> Result<(), Error> {
+        let Some(newest) = declared.newest() else {
+            return Ok(());
+        };
+        let wanted = view.versions.get(&declared.name).map_or("", String::as_str);
+        let fleet: Vec<ProxyReport> = self
+            .server
+            .fleet(&declared.name)
+            .into_iter()
+            .map(|proxy| ProxyReport {
+                task: proxy.task,
+                acked: proxy.acked,
+                nack: proxy.nack,
+            })
+            .collect();
+        let attempted = self.lock_attempted().get(&declared.name).cloned();
+        let attempted = attempted.or_else(|| declared.status.as_ref()?.attempted.clone());
+        let status = status(&StatusInputs {
+            declared,
+            routing: view.routing_of(&declared.name),
+            plan,
+            world: &view.world,
+            fleet: &fleet,
+            wanted_version: wanted,
+            now: &now(),
+            attempted: attempted.as_deref(),
+        });
+        self.note_ready(&declared.name, &status);
+        store::write_status(&self.engine, newest, &status).await?;
+        Ok(())
+    }
+
+    fn note_ready(&self, cluster: &str, status: &Status) {
+        let ready = status
+            .conditions
+            .iter()
+            .any(|c| c.kind == ConditionType::Ready && c.status == ConditionStatus::True);
+        let labels = ClusterLabels {
+            cluster: cluster.to_owned(),
+        };
+        self.telemetry
+            .ready
+            .get_or_create(&labels)
+            .set(f64::from(u8::from(ready)));
+    }
+
+    async fn prune(&self, declared: &Declared) -> Result<(), Error> {
+        store::prune(&self.engine, declared).await?;
+        Ok(())
+    }
+
+    fn acted(&self, key: &Key, world: &Arc<World>) -> bool {
+        self.lock_acted()
+            .get(key)
+            .is_some_and(|acted_on| Arc::ptr_eq(acted_on, world))
+    }
+
+    fn lock_acted(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, Arc<World>>> {
+        self.acted_on.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_attempted(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.attempted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a plan restarts proxies that run.
+fn restarts(plan: &Plan) -> bool {
+    plan.steps
+        .iter()
+        .any(|step| matches!(step, Step::UpdateService { restarts: true, .. }))
+}
+
+fn sends_proxy(step: &Step) -> bool {
+    matches!(step, Step::CreateService(_) | Step::UpdateService { .. })
+}
+
+/// Now, in RFC 3339, UTC, seconds.
+fn now() -> String {
+    let format =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    time::OffsetDateTime::now_utc()
+        .format(&format)
+        .unwrap_or_default()
+}
