@@ -41,6 +41,12 @@ pub struct Global {
     /// Docker context that names the engine [env: DOCKER_CONTEXT]
     #[arg(short = 'c', long, global = true, value_name = "NAME")]
     pub context: Option<String>,
+    /// Folder of Docker's own configuration [env: DOCKER_CONFIG]
+    #[arg(long, global = true, value_name = "FOLDER", hide = true)]
+    pub config: Option<PathBuf>,
+    /// Use TLS, with the certificates of DOCKER_CERT_PATH [env: DOCKER_TLS_VERIFY]
+    #[arg(long, global = true, hide = true)]
+    pub tlsverify: bool,
     /// Say nothing but what was asked for and errors
     #[arg(short, long, global = true, help_heading = "Output")]
     pub quiet: bool,

@@ -3,15 +3,25 @@
 //! It speaks to the engine only, so it works while no operator runs. Data goes to standard
 //! output, everything else to standard error; [`error::CliError`] has the exit codes.
 
+pub mod age;
+pub mod apply;
 pub mod args;
+pub mod delete;
+pub mod describe;
 pub mod error;
+pub mod get;
 pub mod install;
 pub mod logging;
 pub mod names;
 pub mod plugin;
+pub mod routes;
 pub mod serve;
+pub mod session;
+pub mod source;
 pub mod table;
 pub mod terminal;
+pub mod version;
+pub mod view;
 pub mod wait;
 
 use std::ffi::OsString;
@@ -19,8 +29,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Cli, Verb};
-use error::Result;
+use args::{Cli, Global, Verb};
+use error::{CliError, Result};
+use session::Session;
 use terminal::Terminal;
 
 /// Runs the program with its whole command line, the program's name first.
@@ -58,13 +69,60 @@ fn finish(terminal: Terminal, result: Result) -> ExitCode {
     }
 }
 
+/// Runs a verb. What needs no engine is checked before one is asked.
 fn run(terminal: Terminal, cli: Cli) -> Result {
+    let global = cli.global;
     match cli.verb {
-        Verb::Completion { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "skep", &mut script);
-            terminal.data(&String::from_utf8_lossy(&script))
+        Verb::Schema => terminal.data(&get::json(&crate::api::schema::service_cluster())),
+        Verb::Completion { shell } => completion(terminal, shell),
+        Verb::Validate(files) => {
+            for cluster in source::manifests(&files.filename)? {
+                terminal.done(&format!("{} is valid", get::reference(&cluster)))?;
+            }
+            Ok(())
         }
-        _ => Err(error::CliError::Failed("this verb is on its way".into())),
+        Verb::Install(args) if args.dry_run => terminal.data(&install::dry_run(&args)),
+        Verb::Version(args) if args.client => version::client(terminal, args.output),
+        verb => runtime()?.block_on(with_engine(terminal, &global, verb)),
     }
+}
+
+/// Runs a verb that speaks to an engine.
+async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result {
+    let connect = async || Session::connect(global, terminal).await;
+    match verb {
+        Verb::Apply(args) => {
+            let clusters = source::manifests(&args.files.filename)?;
+            apply::run(&connect().await?, &args, &clusters).await
+        }
+        Verb::Get(args) => get::run(&connect().await?, &args).await,
+        Verb::Describe(args) => describe::run(&connect().await?, &args.names).await,
+        Verb::Delete(args) => {
+            let names = delete::wanted(&args)?;
+            delete::run(&connect().await?, &args, names).await
+        }
+        Verb::Wait(args) => {
+            let names = names::some(&args.names)?;
+            wait::run(&connect().await?, &names, args.target, args.timeout.get()).await
+        }
+        Verb::Routes(args) => routes::run(&connect().await?, &args).await,
+        Verb::Install(args) => install::run(&connect().await?, &args).await,
+        Verb::Uninstall(args) => install::uninstall::run(&connect().await?, &args).await,
+        Verb::Version(args) => version::run(terminal, global, args.output).await,
+        Verb::Operator(_) | Verb::Proxy(_) => Err(CliError::Failed("on its way".into())),
+        Verb::Schema | Verb::Completion { .. } | Verb::Validate(_) => Ok(()),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    Ok(runtime?)
+}
+
+fn completion(terminal: Terminal, shell: clap_complete::Shell) -> Result {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "skep", &mut script);
+    terminal.data(&String::from_utf8_lossy(&script))
 }

@@ -10,14 +10,7 @@ const PLUGIN: &str = "docker-skep";
 /// What the Docker CLI asks every plugin first.
 const METADATA: &str = "docker-cli-plugin-metadata";
 /// Flags of the Docker CLI that take a value and mean nothing to Skep.
-const IGNORED_WITH_VALUE: [&str; 6] = [
-    "--config",
-    "-l",
-    "--log-level",
-    "--tlscacert",
-    "--tlscert",
-    "--tlskey",
-];
+const IGNORED_WITH_VALUE: [&str; 5] = ["-l", "--log-level", "--tlscacert", "--tlscert", "--tlskey"];
 
 /// How the program was called.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,7 +48,7 @@ pub fn normalize(args: impl IntoIterator<Item = OsString>) -> Call {
 }
 
 /// Drops the word `skep` and those of the Docker CLI's flags before it that Skep has no use for;
-/// `-H`, `--host`, `-c` and `--context` stay.
+/// those that say where the engine is stay.
 fn without_dockers_own(args: Vec<OsString>) -> Vec<OsString> {
     let mut args = args.into_iter();
     let mut kept: Vec<OsString> = args.next().into_iter().collect();
@@ -69,10 +62,8 @@ fn without_dockers_own(args: Vec<OsString>) -> Vec<OsString> {
             break;
         } else if IGNORED_WITH_VALUE.contains(&text) {
             args.next();
-        } else if IGNORED_WITH_VALUE.contains(&name)
-            || matches!(name, "-D" | "--debug" | "--tls" | "--tlsverify")
-        {
-        } else if matches!(text, "-H" | "--host" | "-c" | "--context") {
+        } else if IGNORED_WITH_VALUE.contains(&name) || matches!(name, "-D" | "--debug" | "--tls") {
+        } else if matches!(text, "-H" | "--host" | "-c" | "--context" | "--config") {
             kept.push(arg);
             kept.extend(args.next());
         } else {
@@ -153,8 +144,11 @@ mod tests {
             call,
             command(&[
                 "docker-skep",
+                "--config",
+                "/c",
                 "-H",
                 "unix:///s",
+                "--tlsverify",
                 "--context=prod",
                 "routes",
                 "-o",

@@ -159,10 +159,7 @@ mod tests {
     fn every_unreadable_path_is_told() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("latin1.yaml"), [0xe4]).unwrap();
-        let (_, faults) = read(&[
-            dir.path().join("none.yaml"),
-            dir.path().join("latin1.yaml"),
-        ]);
+        let (_, faults) = read(&[dir.path().join("none.yaml"), dir.path().join("latin1.yaml")]);
         assert_eq!(faults.len(), 2);
         assert!(faults[0].message.starts_with("cannot be read"));
         assert!(faults[1].message.contains("UTF-8"));

@@ -49,6 +49,13 @@ impl Terminal {
         }
     }
 
+    /// A remark that is no data; not shown when quiet.
+    pub fn note(self, text: &str) {
+        if !self.quiet {
+            self.line("", "", text);
+        }
+    }
+
     /// What may surprise later; not shown when quiet.
     pub fn warning(self, text: &str) {
         if !self.quiet {

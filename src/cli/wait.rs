@@ -2,8 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
+use super::error::Result as CliResult;
+use super::session::{Progress, Session, View};
+use super::view::{missing, resource};
 use crate::api::{ConditionStatus, ConditionType, ServiceCluster};
+use crate::names;
+use crate::world::World;
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,9 +85,124 @@ pub fn condition(cluster: &ServiceCluster, kind: ConditionType) -> Option<&crate
     status.conditions.iter().find(|c| c.kind == kind)
 }
 
+/// Waits until all of the clusters are there, and says so of each.
+pub async fn run(
+    session: &Session,
+    clusters: &[String],
+    goal: Goal,
+    timeout: Duration,
+) -> CliResult {
+    session
+        .until(timeout, |view| {
+            if let Goal::Condition(..) = goal {
+                missing(&view.declared, clusters)?;
+            }
+            let waiting: Vec<String> = clusters
+                .iter()
+                .filter_map(|name| lacking(view, name, goal))
+                .collect();
+            Ok(if waiting.is_empty() {
+                Progress::Done(())
+            } else {
+                Progress::Waiting(waiting.join("; "))
+            })
+        })
+        .await?;
+    let said = match goal {
+        Goal::Condition(..) => format!("condition {goal} met"),
+        Goal::Delete => goal.to_string(),
+    };
+    for name in clusters {
+        session
+            .terminal
+            .done(&format!("servicecluster/{name} {said}"))?;
+    }
+    Ok(())
+}
+
+/// What a cluster still lacks; `None` when the goal is reached.
+fn lacking(view: &View, name: &str, goal: Goal) -> Option<String> {
+    match goal {
+        Goal::Delete => {
+            let mut left = remains(&view.world, name);
+            if view.declared.contains_key(name) {
+                left.insert(0, "it is still declared".to_owned());
+            }
+            (!left.is_empty()).then(|| format!("servicecluster/{name}: {}", left.join(", ")))
+        }
+        Goal::Condition(kind, status) => {
+            let cluster = resource(view.declared.get(name)?);
+            if holds(&cluster, kind, status) {
+                return None;
+            }
+            let newest = cluster.metadata.generation.unwrap_or_default();
+            let state = match condition(&cluster, kind) {
+                Some(now) if now.observed_generation >= newest => {
+                    format!(
+                        "{kind:?} is {:?} ({}): {}",
+                        now.status, now.reason, now.message
+                    )
+                }
+                _ => format!(
+                    "the operator has not looked at generation {newest} yet; is it running? (`skep version`)"
+                ),
+            };
+            Some(format!("servicecluster/{name}: {state}"))
+        }
+    }
+}
+
+/// What was made for a cluster and is still there. A network that services of others use is not
+/// counted: it stays as long as they do.
+#[must_use]
+pub fn remains(world: &World, cluster: &str) -> Vec<String> {
+    let owned = |labels: &crate::api::StringMap| {
+        labels.get(names::LABEL_CLUSTER).map(String::as_str) == Some(cluster)
+    };
+    let services = world.services.values();
+    let services = services.filter(|service| owned(&service.spec.labels));
+    let networks = world.networks.values();
+    let networks =
+        networks.filter(|network| owned(&network.labels) && !used_by_others(world, &network.id));
+    let label = names::owned_label(cluster);
+    let nodes = world.nodes.values();
+    let nodes = nodes.filter(|node| node.labels.contains_key(&label));
+    services
+        .map(|service| format!("service {} is there", service.spec.name))
+        .chain(networks.map(|network| format!("network {} is there", network.name)))
+        .chain(nodes.map(|node| format!("node {} carries its labels", node.hostname)))
+        .collect()
+}
+
+/// Whether a service that Skep did not make is attached to a network.
+#[must_use]
+pub fn used_by_others(world: &World, network: &str) -> bool {
+    world.services.values().any(|service| {
+        service
+            .spec
+            .labels
+            .get(names::LABEL_MANAGED_BY)
+            .map(String::as_str)
+            != Some(names::MANAGED_BY)
+            && service.spec.networks.iter().any(|n| n.target == network)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::get::tests::east;
+
+    #[test]
+    fn a_condition_of_an_older_generation_does_not_count() {
+        let mut cluster = east();
+        let ready = (ConditionType::Ready, ConditionStatus::True);
+        assert!(holds(&cluster, ready.0, ready.1));
+        cluster.metadata.generation = Some(4);
+        assert!(!holds(&cluster, ready.0, ready.1));
+        cluster.status = None;
+        assert!(!holds(&cluster, ready.0, ready.1));
+    }
 
     #[test]
     fn goals_are_read_as_kubectl_reads_them() {

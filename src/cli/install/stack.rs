@@ -47,7 +47,7 @@ pub fn render(spec: &ServiceSpec) -> String {
     for secret in &spec.secrets {
         let _ = write!(
             text,
-            "      - source: {}\n        target: {}\n        uid: {}\n        gid: {}\n        mode: {:#06o}\n",
+            "      - source: {}\n        target: {}\n        uid: {}\n        gid: {}\n        mode: {:04o}\n",
             secret.name,
             secret.target,
             quoted(&secret.uid),

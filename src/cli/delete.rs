@@ -1,0 +1,42 @@
+//! `skep delete`: the declaration goes; the operator takes away what it made.
+
+use super::args::DeleteArgs;
+use super::error::{CliError, Result};
+use super::session::Session;
+use super::wait::{self, Goal};
+use super::{names, source, view};
+use crate::store;
+
+/// The names that are meant, from the command line or from manifests.
+pub fn wanted(args: &DeleteArgs) -> Result<Vec<String>> {
+    if args.filename.is_empty() {
+        return names::some(&args.names);
+    }
+    let clusters = source::manifests(&args.filename)?;
+    Ok(clusters.into_iter().map(|c| c.metadata.name).collect())
+}
+
+/// Deletes them; none when one of them does not exist.
+pub async fn run(session: &Session, args: &DeleteArgs, mut names: Vec<String>) -> Result {
+    let look = session.look().await?;
+    if args.ignore_not_found {
+        names.retain(|name| look.declared.contains_key(name));
+    } else {
+        view::missing(&look.declared, &names)?;
+    }
+    for name in &names {
+        match store::delete(&session.engine, name).await {
+            Ok(_) | Err(store::Error::NoSuchCluster { .. }) => {}
+            Err(error) => return Err(CliError::from(error)),
+        }
+        let line = format!("servicecluster/{name} deleted");
+        session.terminal.done(&line)?;
+    }
+    if !names.is_empty() {
+        session.warn_without_operator(&look);
+    }
+    if args.wait && !names.is_empty() {
+        wait::run(session, &names, Goal::Delete, args.timeout.get()).await?;
+    }
+    Ok(())
+}

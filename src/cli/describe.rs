@@ -1,0 +1,262 @@
+//! `skep describe`: everything known of one service cluster, for people.
+
+use std::fmt::Write as _;
+
+use time::OffsetDateTime;
+
+use super::age::age;
+use super::error::Result;
+use super::get::{ports, yaml};
+use super::names;
+use super::routes;
+use super::session::{Session, now};
+use super::table::Table;
+use super::view::{missing, resource};
+use crate::api::value::StringMap;
+use crate::api::{ServiceCluster, Status};
+use crate::names::LABEL_CLUSTER;
+use crate::route::Routing;
+use crate::world::{Declared, Task, World};
+
+/// Describes the clusters of these names; all when none is given.
+pub async fn run(session: &Session, typed: &[String]) -> Result {
+    let names = names::plain(typed)?;
+    let look = session.look().await?;
+    missing(&look.declared, &names)?;
+    let mut texts = Vec::new();
+    for (name, declared) in &look.declared {
+        if names.is_empty() || names.contains(name) {
+            texts.push(render(declared, &look.world, &look.routing, now())?);
+        }
+    }
+    session.terminal.data(&texts.join("\n"))
+}
+
+/// The description of one cluster.
+pub fn render(
+    declared: &Declared,
+    world: &World,
+    routing: &Routing,
+    now: OffsetDateTime,
+) -> Result<String> {
+    let cluster = resource(declared);
+    let mut text = head(&cluster, declared);
+    text.push_str("Spec:\n");
+    text.push_str(&indented(&yaml(&cluster.spec)?));
+    match &cluster.status {
+        Some(status) => status_text(&mut text, status, now),
+        None => text.push_str("Status:         none yet; the operator writes it\n"),
+    }
+    section(&mut text, "Proxies", &proxies(&cluster, world, now));
+    let routes = routing
+        .clusters
+        .get(&declared.name)
+        .map(|one| routes::of_cluster(&declared.name, one))
+        .unwrap_or_default();
+    section(&mut text, "Routes", &routes);
+    Ok(text)
+}
+
+fn head(cluster: &ServiceCluster, declared: &Declared) -> String {
+    let newest = cluster.metadata.generation.unwrap_or_default();
+    let active = match &declared.accepted {
+        Some(accepted) if accepted.generation == newest => String::new(),
+        Some(accepted) => format!(" (invalid; generation {} is in force)", accepted.generation),
+        None => " (invalid; none is in force)".to_owned(),
+    };
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{:<15} {value}", format!("{name}:"));
+    };
+    line("Name", &cluster.metadata.name);
+    line("Generation", &format!("{newest}{active}"));
+    let created = cluster.metadata.creation_timestamp.as_deref();
+    line("Created", created.unwrap_or("-"));
+    line("Labels", &pairs(&cluster.metadata.labels));
+    line("Annotations", &pairs(&cluster.metadata.annotations));
+    line("Ports", &ports(cluster));
+    if !declared.faults.is_empty() {
+        let faults = declared.faults.iter();
+        let faults: String = faults.map(|fault| format!("{fault}\n")).collect();
+        section(&mut text, "Faults", &indented(&faults));
+    }
+    text
+}
+
+fn status_text(text: &mut String, status: &Status, now: OffsetDateTime) {
+    let mut conditions = Table::new(&["CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"]);
+    for condition in &status.conditions {
+        conditions.row([
+            format!("{:?}", condition.kind),
+            format!("{:?}", condition.status),
+            condition.reason.clone(),
+            age(&condition.last_transition_time, now),
+            condition.message.clone(),
+        ]);
+    }
+    section(text, "Conditions", &rows(&conditions));
+    let mut networks = Table::new(&["NETWORK", "ID", "ATTACHED"]);
+    for network in &status.networks {
+        let attached = if network.attached { "yes" } else { "no" };
+        networks.row([network.name.clone(), network.id.clone(), attached.into()]);
+    }
+    section(text, "Networks", &rows(&networks));
+    let mut nodes = Table::new(&["NODE", "ID", "READY", "MESSAGE"]);
+    for node in &status.nodes {
+        let ready = if node.ready { "yes" } else { "no" };
+        nodes.row([
+            node.name.clone(),
+            node.id.clone(),
+            ready.into(),
+            node.message.clone(),
+        ]);
+    }
+    section(text, "Nodes", &rows(&nodes));
+}
+
+/// The proxy tasks that are meant to run, and the last failure of each place that has none.
+fn proxies(cluster: &ServiceCluster, world: &World, now: OffsetDateTime) -> String {
+    let mut table = Table::new(&["PROXY", "NODE", "STATE", "SINCE", "ERROR"]);
+    let services = world.services.values().filter(|service| {
+        let labels = &service.spec.labels;
+        labels.get(LABEL_CLUSTER) == Some(&cluster.metadata.name)
+    });
+    for service in services {
+        let mut tasks: Vec<&Task> = world.tasks_of(&service.id).collect();
+        tasks.sort_by(|a, b| {
+            (a.slot, &a.node, &b.created_at).cmp(&(b.slot, &b.node, &a.created_at))
+        });
+        tasks.dedup_by_key(|task| (task.slot, task.node.clone()));
+        for task in tasks {
+            let node = world.nodes.get(&task.node);
+            let place = if task.slot > 0 {
+                format!("{}.{}", service.spec.name, task.slot)
+            } else {
+                service.spec.name.clone()
+            };
+            table.row([
+                place,
+                node.map_or_else(|| task.node.clone(), |node| node.hostname.clone()),
+                format!("{:?}", task.state),
+                age(&task.state_at, now),
+                task.error.clone(),
+            ]);
+        }
+    }
+    rows(&table)
+}
+
+/// A table of a section; nothing when it is empty.
+fn rows(table: &Table) -> String {
+    if table.is_empty() {
+        return String::new();
+    }
+    table.render(true, 2)
+}
+
+fn section(text: &mut String, title: &str, body: &str) {
+    if body.is_empty() {
+        let _ = writeln!(text, "{:<15} none", format!("{title}:"));
+    } else {
+        let _ = write!(text, "{title}:\n{body}");
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+fn pairs(map: &StringMap) -> String {
+    if map.is_empty() {
+        return "none".to_owned();
+    }
+    let pairs: Vec<String> = map.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    pairs.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::get::tests::{east, now};
+    use crate::world::declared::{Accepted, Revision};
+    use crate::world::{Node, Service, TaskState};
+
+    fn declared() -> Declared {
+        let cluster = east();
+        Declared {
+            name: "east".into(),
+            status: cluster.status.clone(),
+            revisions: vec![Revision {
+                generation: 3,
+                created_at: "2026-01-09T12:00:00Z".into(),
+                valid: true,
+                ..Revision::default()
+            }],
+            accepted: Some(Accepted {
+                generation: 3,
+                cluster,
+            }),
+            ..Declared::default()
+        }
+    }
+
+    fn world() -> World {
+        let mut world = World::default();
+        let mut service = Service {
+            id: "s".into(),
+            ..Service::default()
+        };
+        service.spec.name = "skep-proxy-east".into();
+        let owner = (LABEL_CLUSTER.to_owned(), "east".to_owned());
+        service.spec.labels.extend([owner]);
+        world.services.insert("s".into(), service);
+        let node = Node {
+            hostname: "node-0".into(),
+            ..Node::default()
+        };
+        world.nodes.insert("d1".into(), node);
+        let task = |id: &str, state, created_at: &str, error: &str| Task {
+            id: id.into(),
+            service: "s".into(),
+            node: "d1".into(),
+            slot: 1,
+            state,
+            created_at: created_at.into(),
+            state_at: created_at.into(),
+            error: error.into(),
+            ..Task::default()
+        };
+        for task in [
+            task("t1", TaskState::Failed, "2026-01-10T11:00:00Z", "boom"),
+            task("t2", TaskState::Running, "2026-01-10T11:58:30Z", ""),
+        ] {
+            world.tasks.insert(task.id.clone(), task);
+        }
+        world
+    }
+
+    #[test]
+    fn everything_known_is_told() {
+        let text = render(&declared(), &world(), &Routing::default(), now()).unwrap();
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn an_invalid_newest_revision_is_told_with_its_faults() {
+        let mut declared = declared();
+        declared.revisions.push(Revision {
+            generation: 4,
+            ..Revision::default()
+        });
+        declared.faults = vec![crate::api::Diagnostic::at(
+            "spec.proxy.replicas",
+            "is no number",
+        )];
+        let text = render(&declared, &world(), &Routing::default(), now()).unwrap();
+        assert!(
+            text.contains("4 (invalid; generation 3 is in force)"),
+            "{text}"
+        );
+        assert!(text.contains("spec.proxy.replicas: is no number"), "{text}");
+    }
+}

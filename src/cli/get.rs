@@ -1,0 +1,237 @@
+//! `skep get`: service clusters as a table, as YAML fit for `apply`, as JSON, as names.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::age::age;
+use super::args::{GetArgs, Output};
+use super::error::{CliError, Result};
+use super::names;
+use super::session::{Session, now};
+use super::table::Table;
+use super::view::{chosen, resource};
+use super::wait::condition;
+use crate::api::service_cluster::PublishMode;
+use crate::api::{ConditionType, ServiceCluster};
+
+/// Pause between two looks of a watch.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
+
+const COLUMNS: [&str; 6] = ["NAME", "READY", "PROXIES", "ROUTES", "NETWORKS", "AGE"];
+const WIDE: [&str; 12] = [
+    "NAME",
+    "READY",
+    "REASON",
+    "GENERATION",
+    "PROXIES",
+    "PROGRAMMED",
+    "ROUTES",
+    "DEGRADED",
+    "REJECTED",
+    "NETWORKS",
+    "NODES",
+    "AGE",
+];
+
+/// Resources in the form asked for. `listed`: several were asked for, so JSON is a list even of one.
+pub fn render(
+    clusters: &[ServiceCluster],
+    output: Output,
+    headers: bool,
+    listed: bool,
+    now: OffsetDateTime,
+) -> Result<String> {
+    Ok(match output {
+        Output::Table => table(clusters, false, now).render(headers, 0),
+        Output::Wide => table(clusters, true, now).render(headers, 0),
+        Output::Yaml => documents(clusters)?,
+        Output::Json if listed || clusters.len() != 1 => json(&serde_json::json!({
+            "apiVersion": crate::names::API_VERSION,
+            "kind": format!("{}List", crate::names::KIND),
+            "items": clusters,
+        })),
+        Output::Json => json(&clusters[0]),
+        Output::Name => clusters.iter().map(|c| reference(c) + "\n").collect(),
+    })
+}
+
+/// Prints what was asked for; with `--watch` also every change, until interrupted.
+pub async fn run(session: &Session, args: &GetArgs) -> Result {
+    let names = names::plain(&args.names.names)?;
+    let look = session.look().await?;
+    let clusters = chosen(&look.declared, &names)?;
+    let listed = names.len() != 1;
+    let headers = !args.no_headers;
+    if clusters.is_empty() && !args.watch && matches!(args.output, Output::Table | Output::Wide) {
+        session
+            .terminal
+            .note("no service clusters are declared; `skep apply -f FILE` declares one");
+        return Ok(());
+    }
+    let shown = render(&clusters, args.output, headers, listed, now())?;
+    session.terminal.data(&shown)?;
+    if !args.watch {
+        return Ok(());
+    }
+    let mut known = by_name(clusters);
+    loop {
+        tokio::time::sleep(WATCH_PAUSE).await;
+        // An engine that restarts is waited for: a watch is meant to outlive it.
+        let Ok(look) = session.look().await else {
+            continue;
+        };
+        let mut seen = by_name(look.declared.values().map(resource).collect());
+        seen.retain(|name, _| names.is_empty() || names.contains(name));
+        let changed: Vec<ServiceCluster> = seen
+            .iter()
+            .filter(|(name, cluster)| known.get(*name) != Some(cluster))
+            .map(|(_, cluster)| cluster.clone())
+            .collect();
+        if !changed.is_empty() {
+            let mark = if args.output == Output::Yaml {
+                "---\n"
+            } else {
+                ""
+            };
+            let shown = render(&changed, args.output, false, false, now())?;
+            session.terminal.data(&format!("{mark}{shown}"))?;
+        }
+        for gone in known.keys().filter(|name| !seen.contains_key(*name)) {
+            session
+                .terminal
+                .note(&format!("servicecluster/{gone} deleted"));
+        }
+        known = seen;
+    }
+}
+
+fn by_name(clusters: Vec<ServiceCluster>) -> BTreeMap<String, ServiceCluster> {
+    clusters
+        .into_iter()
+        .map(|cluster| (cluster.metadata.name.clone(), cluster))
+        .collect()
+}
+
+/// `servicecluster/east`.
+#[must_use]
+pub fn reference(cluster: &ServiceCluster) -> String {
+    format!("servicecluster/{}", cluster.metadata.name)
+}
+
+/// A value as JSON for people and machines.
+#[must_use]
+pub fn json(value: &impl serde::Serialize) -> String {
+    // Maps here have string keys and numbers are finite, so it cannot fail; an empty text shows.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text + "\n"
+}
+
+/// A value as one YAML document.
+pub fn yaml(value: &impl serde::Serialize) -> Result<String> {
+    let text = serde_saphyr::to_string(value)
+        .map_err(|error| CliError::Failed(format!("this cannot be written as YAML: {error}")))?;
+    Ok(text.trim_end().to_owned() + "\n")
+}
+
+fn documents(clusters: &[ServiceCluster]) -> Result<String> {
+    let documents = clusters.iter().map(yaml).collect::<Result<Vec<_>>>()?;
+    Ok(documents.join("---\n"))
+}
+
+fn table(clusters: &[ServiceCluster], wide: bool, now: OffsetDateTime) -> Table {
+    let mut table = Table::new(if wide { &WIDE } else { &COLUMNS });
+    for cluster in clusters {
+        table.row(if wide {
+            wide_row(cluster, now)
+        } else {
+            row(cluster, now)
+        });
+    }
+    table
+}
+
+/// Ready as the table shows it: what is said of an older generation is not known of this one.
+fn ready(cluster: &ServiceCluster) -> (String, String) {
+    let newest = cluster.metadata.generation.unwrap_or_default();
+    match condition(cluster, ConditionType::Ready) {
+        Some(ready) if ready.observed_generation >= newest => {
+            (format!("{:?}", ready.status), ready.reason.clone())
+        }
+        Some(_) => ("Unknown".to_owned(), "NotYetObserved".to_owned()),
+        None => ("Unknown".to_owned(), "NoStatus".to_owned()),
+    }
+}
+
+fn row(cluster: &ServiceCluster, now: OffsetDateTime) -> Vec<String> {
+    let status = cluster.status.clone().unwrap_or_default();
+    vec![
+        cluster.metadata.name.clone(),
+        ready(cluster).0,
+        format!("{}/{}", status.proxies.running, status.proxies.desired),
+        status.routes.total.to_string(),
+        networks(cluster),
+        created(cluster, now),
+    ]
+}
+
+fn wide_row(cluster: &ServiceCluster, now: OffsetDateTime) -> Vec<String> {
+    let status = cluster.status.clone().unwrap_or_default();
+    let (ready, reason) = ready(cluster);
+    let nodes: Vec<&str> = status.nodes.iter().map(|n| n.name.as_str()).collect();
+    vec![
+        cluster.metadata.name.clone(),
+        ready,
+        reason,
+        cluster.metadata.generation.unwrap_or_default().to_string(),
+        format!("{}/{}", status.proxies.running, status.proxies.desired),
+        format!("{}/{}", status.proxies.programmed, status.proxies.running),
+        status.routes.total.to_string(),
+        status.routes.degraded.to_string(),
+        status.routes.rejected.to_string(),
+        networks(cluster),
+        nodes.join(","),
+        created(cluster, now),
+    ]
+}
+
+/// The declared networks, or those that are followed.
+fn networks(cluster: &ServiceCluster) -> String {
+    let names: Vec<&str> = match (&cluster.spec.networks, &cluster.status) {
+        (Some(declared), _) => declared.iter().map(|n| n.name.as_str()).collect(),
+        (None, Some(status)) => status.networks.iter().map(|n| n.name.as_str()).collect(),
+        (None, None) => Vec::new(),
+    };
+    names.join(",")
+}
+
+fn created(cluster: &ServiceCluster, now: OffsetDateTime) -> String {
+    age(
+        cluster
+            .metadata
+            .creation_timestamp
+            .as_deref()
+            .unwrap_or_default(),
+        now,
+    )
+}
+
+/// The published ports as people say them: `80,443 (host)`.
+#[must_use]
+pub fn ports(cluster: &ServiceCluster) -> String {
+    let publish = &cluster.spec.proxy.publish;
+    let ports: Vec<String> = [publish.http, publish.https]
+        .into_iter()
+        .filter(|port| *port > 0)
+        .map(|port| port.to_string())
+        .collect();
+    match publish.mode {
+        PublishMode::None => "none".to_owned(),
+        PublishMode::Host => format!("{} (host)", ports.join(",")),
+        PublishMode::Ingress => format!("{} (ingress)", ports.join(",")),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

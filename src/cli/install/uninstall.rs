@@ -1,0 +1,233 @@
+//! `skep uninstall`: everything that Skep made goes, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::plan::installed;
+use super::spec;
+use crate::cli::args::UninstallArgs;
+use crate::cli::error::{CliError, Result};
+use crate::cli::session::{Session, View};
+use crate::cli::wait::used_by_others;
+use crate::names;
+use crate::plan::{self, Step};
+use crate::runtime::Retry;
+use crate::store;
+use crate::swarm;
+use crate::world::World;
+
+/// One thing to take away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Removal {
+    Service { id: String, name: String },
+    Labels(Step),
+    Network { id: String, name: String },
+    Secret { id: String, name: String },
+}
+
+/// Takes the operator away first, so that it does not put anything back.
+pub async fn run(session: &Session, args: &UninstallArgs) -> Result {
+    let look = session.look().await?;
+    if !args.delete_clusters && !args.keep_clusters && !look.declared.is_empty() {
+        return Err(CliError::Failed(refusal(&look)));
+    }
+    while let Some(operator) = installed(&session.look().await?.world) {
+        session.engine.remove_service(&operator.id).await?;
+        let line = format!("service/{} removed", operator.spec.name);
+        session.terminal.done(&line)?;
+    }
+    if args.delete_clusters {
+        for name in look.declared.keys() {
+            match store::delete(&session.engine, name).await {
+                Ok(_) | Err(store::Error::NoSuchCluster { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let line = format!("servicecluster/{name} deleted");
+            session.terminal.done(&line)?;
+        }
+    }
+    let mut told = BTreeSet::new();
+    let deadline = tokio::time::Instant::now() + args.timeout.get();
+    loop {
+        let world = session.look().await?.world;
+        for network in kept(&world) {
+            if told.insert(network.clone()) {
+                session.terminal.warning(&network);
+            }
+        }
+        let removals = removals(&world);
+        if removals.is_empty() {
+            break;
+        }
+        let waiting = sweep(session, &removals).await?;
+        if let Some(waiting) = waiting {
+            if tokio::time::Instant::now() >= deadline {
+                return Err(CliError::Failed(format!(
+                    "not all could be removed within {}: {waiting}; run `skep uninstall` again",
+                    args.timeout
+                )));
+            }
+            session.terminal.progress(&format!("waiting: {waiting}"));
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+    }
+    session.terminal.done("Skep is uninstalled")
+}
+
+fn refusal(view: &View) -> String {
+    let names: Vec<&str> = view.declared.keys().map(String::as_str).collect();
+    format!(
+        "service clusters are declared ({}), and uninstalling stops their proxies: add --delete-clusters to delete them too, or --keep-clusters to keep what is declared for a later install",
+        names.join(", ")
+    )
+}
+
+/// Removes what can be removed now; the first that could not be, when there is one. What went
+/// meanwhile is as good as removed.
+async fn sweep(session: &Session, removals: &[Removal]) -> Result<Option<String>> {
+    let mut waiting = None;
+    for removal in removals {
+        let engine = &session.engine;
+        let (outcome, line) = match removal {
+            Removal::Service { id, name } => (
+                engine.remove_service(id).await,
+                format!("service/{name} removed"),
+            ),
+            Removal::Network { id, name } => (
+                engine.remove_network(id).await,
+                format!("network/{name} removed"),
+            ),
+            Removal::Secret { id, name } => (
+                engine.remove_secret(id).await,
+                format!("secret/{name} removed"),
+            ),
+            Removal::Labels(Step::LabelNode {
+                id,
+                hostname,
+                version,
+                labels,
+            }) => (
+                engine.label_node(id, *version, labels).await,
+                format!("node/{hostname} labels taken back"),
+            ),
+            Removal::Labels(_) => continue,
+        };
+        match outcome {
+            Ok(()) => session.terminal.done(&line)?,
+            Err(swarm::Error::NotFound { .. }) => {}
+            Err(error) if error.retry() == Retry::Never => return Err(error.into()),
+            Err(error) => {
+                waiting.get_or_insert(error.to_string());
+            }
+        }
+    }
+    Ok(waiting)
+}
+
+/// What is to be taken away now, in order.
+fn removals(world: &World) -> Vec<Removal> {
+    let sweep = plan::sweep(world, &BTreeMap::new());
+    let mut all: Vec<Removal> = Vec::new();
+    for step in sweep.steps {
+        match step {
+            Step::RemoveService { id, name } => all.push(Removal::Service { id, name }),
+            Step::RemoveNetwork { id, .. } if used_by_others(world, &id) => {}
+            Step::RemoveNetwork { id, name } => all.push(Removal::Network { id, name }),
+            Step::LabelNode { .. } => all.push(Removal::Labels(step)),
+            Step::CreateNetwork(_) | Step::CreateService(_) | Step::UpdateService { .. } => {}
+        }
+    }
+    let secrets = world.secrets.values();
+    all.extend(
+        secrets
+            .filter(|secret| {
+                spec::ALL_SECRETS.contains(&secret.name.as_str()) && ours(&secret.labels)
+            })
+            .map(|secret| Removal::Secret {
+                id: secret.id.clone(),
+                name: secret.name.clone(),
+            }),
+    );
+    let control = world.network_named(names::CONTROL_NETWORK);
+    let control = control.filter(|n| ours(&n.labels) && !used_by_others(world, &n.id));
+    all.extend(control.map(|network| Removal::Network {
+        id: network.id.clone(),
+        name: network.name.clone(),
+    }));
+    all
+}
+
+/// Networks that Skep made and that services of others use: a sentence for each.
+fn kept(world: &World) -> Vec<String> {
+    world
+        .networks
+        .values()
+        .filter(|network| ours(&network.labels) && used_by_others(world, &network.id))
+        .map(|network| {
+            let name = &network.name;
+            format!("network {name} stays, because services use it; `docker network rm {name}` removes it when they are gone")
+        })
+        .collect()
+}
+
+fn ours(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(names::LABEL_MANAGED_BY).map(String::as_str) == Some(names::MANAGED_BY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{Network, NetworkAttachment, Secret, Service};
+
+    fn world() -> World {
+        let mut world = World::default();
+        let network = |name: &str, component: &str| Network {
+            id: format!("id-{name}"),
+            name: name.into(),
+            driver: "overlay".into(),
+            labels: spec::labels(component),
+            ..Network::default()
+        };
+        for network in [network(names::CONTROL_NETWORK, "control")] {
+            world.networks.insert(network.id.clone(), network);
+        }
+        for (name, labels) in [
+            (names::SECRET_CA, spec::labels("pki")),
+            ("skep-other", spec::labels("pki")),
+            (names::SECRET_PROXY, BTreeMap::new()),
+        ] {
+            let secret = Secret {
+                id: name.into(),
+                name: name.into(),
+                labels,
+                ..Secret::default()
+            };
+            world.secrets.insert(name.into(), secret);
+        }
+        world
+    }
+
+    #[test]
+    fn only_what_skep_made_is_removed_and_the_control_network_last() {
+        let names: Vec<String> = removals(&world())
+            .into_iter()
+            .map(|removal| match removal {
+                Removal::Secret { name, .. } | Removal::Network { name, .. } => name,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(names, [names::SECRET_CA, names::CONTROL_NETWORK]);
+    }
+
+    #[test]
+    fn a_network_that_others_use_stays_and_is_told() {
+        let mut world = world();
+        let mut service = Service::default();
+        service.spec.networks = vec![NetworkAttachment {
+            target: format!("id-{}", names::CONTROL_NETWORK),
+            aliases: Vec::new(),
+        }];
+        world.services.insert("app".into(), service);
+        assert_eq!(removals(&world).len(), 1);
+        assert!(kept(&world)[0].contains("docker network rm skep-control"));
+    }
+}

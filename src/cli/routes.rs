@@ -1,0 +1,222 @@
+//! `skep routes`: where each host and path goes, what could not be routed, and why.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::args::{Report, RoutesArgs};
+use super::error::{CliError, Result};
+use super::get::{json, yaml};
+use super::names;
+use super::session::Session;
+use super::table::Table;
+use crate::route::{ClusterRouting, Routing};
+
+const COLUMNS: [&str; 8] = [
+    "CLUSTER",
+    "HOST",
+    "PATH",
+    "SERVICE",
+    "ENDPOINTS",
+    "WEIGHT",
+    "STATE",
+    "REASON",
+];
+const WIDE: [&str; 11] = [
+    "CLUSTER",
+    "HOST",
+    "PATH",
+    "SERVICE",
+    "ENDPOINTS",
+    "WEIGHT",
+    "STATE",
+    "REASON",
+    "ADDRESSES",
+    "LABEL",
+    "MESSAGE",
+];
+
+/// The report as JSON and YAML have it.
+#[derive(Debug, Serialize)]
+struct View {
+    routes: Vec<RouteView>,
+    orphans: Vec<OrphanView>,
+}
+
+/// One service at one host and path.
+#[derive(Debug, Serialize)]
+struct RouteView {
+    cluster: String,
+    host: String,
+    path: String,
+    service: String,
+    /// Addresses that get its traffic.
+    endpoints: Vec<String>,
+    /// How many endpoints it has; more than are listed when it is not served.
+    ready: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
+    state: String,
+    reason: String,
+    message: String,
+    label: String,
+    value: String,
+}
+
+/// A service that no cluster takes.
+#[derive(Debug, Serialize)]
+struct OrphanView {
+    service: String,
+    reason: String,
+    message: String,
+}
+
+/// Prints the routes.
+pub async fn run(session: &Session, args: &RoutesArgs) -> Result {
+    let typed: Vec<String> = args.cluster.iter().cloned().collect();
+    let typed = names::plain(&typed)?;
+    let cluster = typed.first().map(String::as_str);
+    let look = session.look().await?;
+    let shown = render(&look.routing, cluster, args.output, !args.no_headers)?;
+    session.terminal.data(&shown)
+}
+
+/// The routes of one cluster, or of all with the orphans, in the form asked for.
+pub fn render(
+    routing: &Routing,
+    cluster: Option<&str>,
+    output: Report,
+    headers: bool,
+) -> Result<String> {
+    let view = view(routing, cluster)?;
+    Ok(match output {
+        Report::Table => table(&view, false).render(headers, 0),
+        Report::Wide => table(&view, true).render(headers, 0),
+        Report::Json => json(&view),
+        Report::Yaml => yaml(&view)?,
+    })
+}
+
+/// The routes of one cluster as a table without its name, for `describe`.
+#[must_use]
+pub fn of_cluster(name: &str, routing: &ClusterRouting) -> String {
+    let mut table = Table::new(&COLUMNS[1..]);
+    for route in routes(name, routing) {
+        table.row(cells(&route, false).into_iter().skip(1));
+    }
+    if table.is_empty() {
+        return String::new();
+    }
+    table.render(true, 2)
+}
+
+fn view(routing: &Routing, cluster: Option<&str>) -> Result<View> {
+    let Some(name) = cluster else {
+        let all = routing.clusters.iter();
+        return Ok(View {
+            routes: all.flat_map(|(name, one)| routes(name, one)).collect(),
+            orphans: routing
+                .orphans
+                .iter()
+                .map(|orphan| OrphanView {
+                    service: orphan.service.clone(),
+                    reason: orphan.reason.clone(),
+                    message: orphan.message.clone(),
+                })
+                .collect(),
+        });
+    };
+    let one = routing.clusters.get(name).ok_or_else(|| {
+        CliError::Failed(format!(
+            "servicecluster/{name} does not exist or was never valid; `skep get` lists all"
+        ))
+    })?;
+    Ok(View {
+        routes: routes(name, one),
+        orphans: Vec::new(),
+    })
+}
+
+fn routes(cluster: &str, routing: &ClusterRouting) -> Vec<RouteView> {
+    let addresses = addresses(routing);
+    routing
+        .rows
+        .iter()
+        .map(|row| {
+            let place = (format!("{}{}", row.host, row.path), row.service.clone());
+            RouteView {
+                cluster: cluster.to_owned(),
+                host: row.host.clone(),
+                path: row.path.clone(),
+                service: row.service.clone(),
+                endpoints: addresses.get(&place).cloned().unwrap_or_default(),
+                ready: row.endpoints,
+                weight: row.weight,
+                state: format!("{:?}", row.state),
+                reason: row.reason.clone(),
+                message: row.message.clone(),
+                label: row.label.clone(),
+                value: row.value.clone(),
+            }
+        })
+        .collect()
+}
+
+/// Addresses by route name and service.
+fn addresses(routing: &ClusterRouting) -> BTreeMap<(String, String), Vec<String>> {
+    let mut found: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for (name, route) in &routing.table.routes {
+        let backends = route.targets.iter().map(|target| &target.backend);
+        for backend in backends.filter_map(|name| routing.table.backends.get(name)) {
+            let addresses = backend.endpoints.iter().map(|e| e.address.to_string());
+            found
+                .entry((name.clone(), backend.service.clone()))
+                .or_default()
+                .extend(addresses);
+        }
+    }
+    found
+}
+
+fn table(view: &View, wide: bool) -> Table {
+    let mut table = Table::new(if wide { &WIDE } else { &COLUMNS });
+    for route in &view.routes {
+        table.row(cells(route, wide));
+    }
+    for orphan in &view.orphans {
+        let mut cells = vec![String::new(); if wide { WIDE.len() } else { COLUMNS.len() }];
+        cells[3].clone_from(&orphan.service);
+        "Orphan".clone_into(&mut cells[6]);
+        cells[7].clone_from(&orphan.reason);
+        if wide {
+            cells[10].clone_from(&orphan.message);
+        }
+        table.row(cells);
+    }
+    table
+}
+
+fn cells(route: &RouteView, wide: bool) -> Vec<String> {
+    let mut cells = vec![
+        route.cluster.clone(),
+        route.host.clone(),
+        route.path.clone(),
+        route.service.clone(),
+        route.ready.to_string(),
+        route.weight.map(|w| w.to_string()).unwrap_or_default(),
+        route.state.clone(),
+        route.reason.clone(),
+    ];
+    if wide {
+        let label = if route.label.is_empty() {
+            String::new()
+        } else {
+            format!("{}={}", route.label, route.value)
+        };
+        cells.extend([route.endpoints.join(","), label, route.message.clone()]);
+    }
+    cells
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! What is stored, as the resources that people see.
+
+use std::collections::BTreeMap;
+
+use super::error::{CliError, Result};
+use crate::api::{Metadata, ServiceCluster, ServiceClusterSpec};
+use crate::names;
+use crate::world::Declared;
+
+/// A declared cluster as a resource. Its generation is the newest one and its age that of the
+/// oldest revision kept; its spec is the one in force, or empty while no revision is valid.
+#[must_use]
+pub fn resource(declared: &Declared) -> ServiceCluster {
+    let mut cluster = match &declared.accepted {
+        Some(accepted) => accepted.cluster.clone(),
+        None => ServiceCluster {
+            api_version: names::API_VERSION.to_owned(),
+            kind: names::KIND.to_owned(),
+            metadata: Metadata {
+                name: declared.name.clone(),
+                ..Metadata::default()
+            },
+            spec: ServiceClusterSpec::default(),
+            status: None,
+        },
+    };
+    cluster.metadata.generation = declared.newest().map(|revision| revision.generation);
+    cluster.metadata.creation_timestamp = declared
+        .revisions
+        .first()
+        .map(|revision| revision.created_at.clone());
+    cluster.status.clone_from(&declared.status);
+    cluster
+}
+
+/// The resources of these names, in this order; all, by name, when none is given. A name that is
+/// not there is an error that lists every such name.
+pub fn chosen(
+    declared: &BTreeMap<String, Declared>,
+    names: &[String],
+) -> Result<Vec<ServiceCluster>> {
+    if names.is_empty() {
+        return Ok(declared.values().map(resource).collect());
+    }
+    missing(declared, names)?;
+    let found = names.iter().filter_map(|name| declared.get(name));
+    Ok(found.map(resource).collect())
+}
+
+/// Fails when one of the names is not declared.
+pub fn missing(declared: &BTreeMap<String, Declared>, names: &[String]) -> Result {
+    let missing: Vec<String> = names
+        .iter()
+        .filter(|name| !declared.contains_key(*name))
+        .map(|name| format!("servicecluster/{name} does not exist; `skep get` lists those that do"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Failed(missing.join("\n")))
+}

@@ -1,0 +1,250 @@
+//! The `skep` binary as people and pipelines meet it: output, messages, exit codes.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const EAST: &str = "\
+apiVersion: skep.dev/v1alpha1
+kind: ServiceCluster
+metadata:
+  name: east
+spec:
+  networks:
+    - name: eastnet
+";
+
+/// A call of the binary with nothing of this machine's Docker settings.
+fn skep(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skep"));
+    command
+        .args(args)
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    skep(args).output().expect("the binary runs")
+}
+
+fn with_input(args: &[&str], input: &str) -> Output {
+    let mut child = skep(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut stdin = child.stdin.take().expect("it was piped");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+/// Fails with `code`, says nothing on standard output, and every line on standard error is plain
+/// and marked.
+#[track_caller]
+fn fails(output: &Output, expected: i32) -> String {
+    let text = err(output);
+    assert_eq!(code(output), expected, "{text}");
+    assert_eq!(out(output), "");
+    assert!(
+        text.lines().all(|line| line.starts_with("error: ")),
+        "{text}"
+    );
+    assert!(!text.is_empty() && !text.contains("panicked"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colour without a terminal");
+    text
+}
+
+fn file(dir: &Path, name: &str, text: &str) -> String {
+    let path = dir.join(name);
+    std::fs::write(&path, text).expect("a writable folder");
+    path.display().to_string()
+}
+
+#[test]
+fn a_good_manifest_is_valid_from_file_folder_and_standard_input() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = file(dir.path(), "east.yaml", EAST);
+    let folder = dir.path().display().to_string();
+    for given in [&path, &folder] {
+        let output = run(&["validate", "-f", given]);
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        assert_eq!(out(&output), "servicecluster/east is valid\n");
+    }
+    let west = EAST.replace("east", "west");
+    let output = with_input(&["validate", "-f", "-"], &format!("{EAST}---\n{west}"));
+    assert_eq!(
+        out(&output),
+        "servicecluster/east is valid\nservicecluster/west is valid\n"
+    );
+    assert_eq!(out(&with_input(&["validate", "-q", "-f", "-"], EAST)), "");
+}
+
+#[test]
+fn all_faults_of_all_files_are_shown_at_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let bad = EAST
+        .replace("name: east\n", "name: Not_A_Name\n")
+        .replace("networks", "netwroks");
+    let a = file(dir.path(), "a.yaml", &bad);
+    let bad = format!("{EAST}  proxy:\n    replicas: many\n");
+    let b = file(dir.path(), "b.yaml", &bad);
+    let c = file(dir.path(), "c.yaml", EAST);
+    let text = fails(&run(&["validate", "-f", &a, &b, &c]), 2);
+    for wanted in ["a.yaml", "netwroks", "Not_A_Name", "b.yaml", "replicas"] {
+        assert!(text.contains(wanted), "{wanted} in {text}");
+    }
+    assert!(!text.contains("c.yaml"), "{text}");
+}
+
+#[test]
+fn malformed_yaml_is_told_with_its_line() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let broken = "metadata:\n  name: [east\nspec: {\n";
+    let path = file(dir.path(), "broken.yaml", broken);
+    let text = fails(&run(&["validate", "-f", &path]), 2);
+    assert!(text.contains("broken.yaml:"), "{text}");
+}
+
+#[test]
+fn a_missing_file_an_empty_one_and_a_name_declared_twice_are_faults() {
+    let text = fails(&run(&["validate", "-f", "/nonexistent/east.yaml"]), 2);
+    assert!(text.contains("/nonexistent/east.yaml"), "{text}");
+    fails(&with_input(&["validate", "-f", "-"], ""), 2);
+    let twice = format!("{EAST}---\n{EAST}");
+    let text = fails(&with_input(&["validate", "-f", "-"], &twice), 2);
+    assert!(text.contains("declared twice"), "{text}");
+}
+
+#[test]
+fn the_schema_is_one_json_document() {
+    let output = run(&["schema"]);
+    assert_eq!(code(&output), 0);
+    let schema: serde_json::Value = serde_json::from_str(&out(&output)).expect("JSON");
+    assert!(schema["properties"]["spec"].is_object());
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = run(&["completion", shell]);
+        assert_eq!(code(&output), 0);
+        assert!(out(&output).contains("skep"), "{shell}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_help_is_0_with_the_exit_codes() {
+    for wrong in [
+        &["gett"][..],
+        &[],
+        &["apply"],
+        &["wait", "east", "--for=condition=Reddy"],
+        &["delete"],
+        &["install", "--control-subnet", "10.0.0.1/20"],
+        &["wait", "east", "--timeout", "soon"],
+    ] {
+        let output = run(wrong);
+        assert_eq!(code(&output), 2, "{wrong:?}");
+        assert_eq!(out(&output), "", "{wrong:?}");
+    }
+    for verb in [&["--help"][..], &["apply", "--help"], &["wait", "-h"]] {
+        let output = run(verb);
+        assert_eq!(code(&output), 0);
+        assert!(out(&output).contains("Usage: skep"), "{}", out(&output));
+    }
+    assert!(out(&run(&["--help"])).contains("Exit codes:"));
+}
+
+#[test]
+fn a_dry_run_of_install_prints_the_stack_file_and_needs_no_engine() {
+    let output = run(&["install", "--dry-run"]);
+    assert_eq!(code(&output), 0);
+    assert_eq!(out(&output), include_str!("../deploy/stack.yml"));
+    let other = [
+        "install",
+        "--dry-run",
+        "--image",
+        "r/skep:2",
+        "--replicas",
+        "3",
+    ];
+    let other = out(&run(&other));
+    assert!(other.contains("image: \"r/skep:2\""));
+    assert!(other.contains("replicas: 3"));
+}
+
+#[test]
+fn the_docker_cli_can_use_it_as_a_plugin() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let plugin = dir.path().join("docker-skep");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skep"), &plugin).expect("a link");
+    let call = |args: &[&str]| {
+        let mut command = Command::new(&plugin);
+        command.args(args).env_clear().output().expect("it runs")
+    };
+    let metadata = call(&["docker-cli-plugin-metadata"]);
+    let metadata: serde_json::Value = serde_json::from_str(&out(&metadata)).expect("JSON");
+    assert_eq!(metadata["SchemaVersion"], "0.1.0");
+    for field in ["Vendor", "Version", "ShortDescription"] {
+        assert!(
+            metadata[field]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())
+        );
+    }
+    let schema = call(&["--debug", "--config", "/x", "skep", "schema"]);
+    assert_eq!(out(&schema), out(&run(&["schema"])));
+}
+
+#[test]
+fn the_version_of_the_client_needs_no_engine() {
+    let output = run(&["version", "--client"]);
+    assert_eq!(code(&output), 0);
+    assert!(out(&output).contains(env!("CARGO_PKG_VERSION")));
+    assert!(out(&run(&["--version"])).starts_with("skep "));
+}
+
+#[test]
+fn without_an_engine_every_verb_says_so_and_what_to_do() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = file(dir.path(), "east.yaml", EAST);
+    for verb in [
+        &["get"][..],
+        &["describe", "east"],
+        &["routes"],
+        &["apply", "-f", &path],
+        &["delete", "east"],
+        &["wait", "east"],
+        &["install"],
+        &["uninstall"],
+    ] {
+        let mut args = vec!["-H", "unix:///nonexistent/docker.sock"];
+        args.extend(verb);
+        let text = fails(&run(&args), 3);
+        assert!(text.contains("/nonexistent/docker.sock"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn an_invalid_manifest_is_told_before_any_engine_is_asked() {
+    let args = ["-H", "unix:///nonexistent/docker.sock", "apply", "-f", "-"];
+    let text = fails(&with_input(&args, "kind: Pod\n"), 2);
+    assert!(text.contains("Pod"), "{text}");
+}
