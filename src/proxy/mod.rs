@@ -1,1 +1,44 @@
-//! proxy
+//! The data plane: takes requests, finds their route in an immutable table, forwards them.
+//!
+//! It knows the route table's types and the control client, and nothing of the Swarm.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `table` | the compiled table: lookup, weights, health of endpoints |
+//! | `assemble` | resources in, the next table out, at the cost of what changed |
+//! | `worker`, `connection`, `watch` | one runtime a core; sockets, limits, time |
+//! | `handle`, `headers`, `body`, `upstream`, `tunnel` | one request |
+//! | `access_log`, `metrics`, `admin` | what is told of it |
+//! | `state` | the last good table on disk |
+
+mod access_log;
+mod admin;
+mod assemble;
+mod body;
+mod clock;
+mod connection;
+mod control;
+mod drain;
+mod error;
+mod handle;
+mod headers;
+mod host;
+mod id;
+mod limits;
+mod metrics;
+mod proxy_protocol;
+mod reply;
+mod run;
+mod settings;
+pub mod state;
+pub mod table;
+mod ticket;
+mod tunnel;
+mod upstream;
+mod watch;
+mod worker;
+
+pub use assemble::Assembler;
+pub use error::{Error, Result};
+pub use run::{run, run_with};
+pub use settings::{Bound, ControlSettings, ProxySettings};

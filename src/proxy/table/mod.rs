@@ -1,0 +1,110 @@
+//! The compiled route table: immutable, shared by all requests, replaced as a whole.
+//!
+//! *Guarantees*: a lookup takes no lock and allocates nothing; a request that holds a table is
+//! not touched by later ones; the next table shares all that did not change with the last.
+
+mod backend;
+mod hosts;
+mod route;
+mod shards;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use backend::{Endpoint, LiveBackend, Shared};
+pub use hosts::HostEntry;
+pub use route::LiveRoute;
+use shards::Shards;
+
+use crate::route::Listener;
+
+/// One moment's routes.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// Listener-wide settings.
+    pub listener: Arc<Listener>,
+    /// Counts the tables of this process.
+    pub number: u64,
+    /// How many routes are live.
+    pub routes: usize,
+    /// How many backends are known.
+    pub backends: usize,
+    exact: Shards<HostEntry>,
+    /// By suffix with its dot: `.example.com`.
+    wild: Shards<HostEntry>,
+    fallback: Option<Arc<HostEntry>>,
+}
+
+impl Table {
+    /// The route of a request. `host` is in lower case without port or trailing dot. The most
+    /// specific host that any route names decides alone; then the longest prefix.
+    #[must_use]
+    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<LiveRoute>> {
+        self.host(host)?.find(path)
+    }
+
+    fn host(&self, host: &str) -> Option<&Arc<HostEntry>> {
+        if let Some(entry) = self.exact.get(host) {
+            return Some(entry);
+        }
+        if !self.wild.is_empty() {
+            // `*.a.b` is for what is below `a.b`: the first dot is never at the start.
+            let dots = host.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
+            if let Some(entry) = dots.into_iter().find_map(|at| self.wild.get(&host[at..])) {
+                return Some(entry);
+            }
+        }
+        self.fallback.as_ref()
+    }
+
+    /// Puts a route in its place, instead of what stood there.
+    pub(super) fn put(&mut self, route: Arc<LiveRoute>) {
+        let host = route.host.clone();
+        let entry = self.at(&host).map_or_else(HostEntry::default, |entry| HostEntry::clone(entry));
+        self.set(&host, entry.with(route));
+    }
+
+    /// Takes away the route of that name, if it stands at that place.
+    pub(super) fn take(&mut self, host: &str, prefix: &str, name: &str) {
+        if let Some(entry) = self.at(host) {
+            let next = entry.without(prefix, name);
+            self.set(host, next);
+        }
+    }
+
+    /// The route at exactly that place.
+    pub(super) fn standing(&self, host: &str, prefix: &str) -> Option<&Arc<LiveRoute>> {
+        self.at(host)?.exactly(prefix)
+    }
+
+    /// All routes, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {
+        let named = self.exact.iter().chain(self.wild.iter()).map(|(_, entry)| entry);
+        named.chain(&self.fallback).flat_map(|entry| entry.all())
+    }
+
+    fn at(&self, host: &str) -> Option<&Arc<HostEntry>> {
+        match host.strip_prefix('*') {
+            Some("") => self.fallback.as_ref(),
+            Some(suffix) => self.wild.get(suffix),
+            None => self.exact.get(host),
+        }
+    }
+
+    fn set(&mut self, host: &str, entry: HostEntry) {
+        let entry = (!entry.is_empty()).then(|| Arc::new(entry));
+        let (map, key) = match host.strip_prefix('*') {
+            Some("") => {
+                self.fallback = entry;
+                return;
+            }
+            Some(suffix) => (&mut self.wild, suffix),
+            None => (&mut self.exact, host),
+        };
+        match entry {
+            Some(entry) => map.insert(key, entry),
+            None => map.remove(key),
+        }
+    }
+}
