@@ -60,7 +60,12 @@ impl Assembler {
     #[must_use]
     pub fn waiting(&self) -> Vec<&str> {
         let waits = |(name, route): &(&String, &Route)| self.live.get(*name) != Some(*route);
-        let mut names: Vec<_> = self.wanted.iter().filter(waits).map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<_> = self
+            .wanted
+            .iter()
+            .filter(waits)
+            .map(|(name, _)| name.as_str())
+            .collect();
         names.sort_unstable();
         names
     }
@@ -108,7 +113,10 @@ impl Assembler {
     /// Brings the route of that name up to date: what is wanted if it can be had, else what is
     /// live with the backends of now.
     fn refresh(&mut self, name: &str) {
-        let wanted = self.wanted.get(name).and_then(|route| Some((route, self.compile(name, route)?)));
+        let wanted = self
+            .wanted
+            .get(name)
+            .and_then(|route| Some((route, self.compile(name, route)?)));
         if let Some((route, compiled)) = wanted {
             let route = route.clone();
             let last = self.live.insert(name.to_owned(), route.clone());
@@ -120,7 +128,11 @@ impl Assembler {
                 self.forget(name, &last);
             }
             self.table.put(Arc::new(compiled));
-        } else if let Some(compiled) = self.live.get(name).and_then(|live| self.compile(name, live)) {
+        } else if let Some(compiled) = self
+            .live
+            .get(name)
+            .and_then(|live| self.compile(name, live))
+        {
             self.table.put(Arc::new(compiled));
         }
     }

@@ -1,8 +1,8 @@
 //! Bodies on their way through: counted and bounded, never gathered.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -148,7 +148,8 @@ enum Kind {
 
 impl ReplyBody {
     /// No body: the exchange is over when the head has gone out.
-    pub(super) fn empty(ticket: Ticket) -> Self {
+    pub(super) fn empty(mut ticket: Ticket) -> Self {
+        ticket.complete();
         let kind = Kind::Done;
         Self { ticket, kind }
     }
@@ -160,7 +161,7 @@ impl ReplyBody {
     }
 
     /// An endpoint's body, read from the connection on loan.
-    pub(super) fn stream(incoming: Incoming, lease: Lease, ticket: Ticket) -> Self {
+    pub(super) fn stream(incoming: Incoming, lease: Lease, mut ticket: Ticket) -> Self {
         if incoming.is_end_stream() {
             lease.give_back(ticket.now());
             return Self::empty(ticket);
@@ -169,7 +170,10 @@ impl ReplyBody {
         Self { ticket, kind }
     }
 
-    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_stream(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Kind::Stream(incoming, lease) = &mut self.kind else {
             return Poll::Ready(None);
         };
@@ -221,6 +225,7 @@ impl Body for ReplyBody {
                 let text = std::mem::take(text);
                 this.kind = Kind::Done;
                 this.ticket.add(text.len());
+                this.ticket.complete();
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
             Kind::Stream(..) => this.poll_stream(cx),

@@ -84,7 +84,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_host_has_no_key() {
-        for raw in ["a b", "a/b", "user@a", "a:b", "::1", "[::1", "a:123456", "a,b", "a%2e"] {
+        for raw in [
+            "a b", "a/b", "user@a", "a:b", "::1", "[::1", "a:123456", "a,b", "a%2e",
+        ] {
             assert_eq!(key_of(raw), None, "{raw}");
         }
         assert_eq!(key_of(&"x".repeat(300)), None);

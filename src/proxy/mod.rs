@@ -7,9 +7,10 @@
 //! | `table` | the compiled table: lookup, weights, health of endpoints |
 //! | `assemble` | resources in, the next table out, at the cost of what changed |
 //! | `worker`, `connection`, `watch` | one runtime a core; sockets, limits, time |
-//! | `handle`, `headers`, `body`, `upstream`, `tunnel` | one request |
-//! | `access_log`, `metrics`, `admin` | what is told of it |
-//! | `state` | the last good table on disk |
+//! | `handle`, `prepare`, `headers`, `body`, `upstream`, `tunnel` | one request |
+//! | `access_log`, `metrics`, `report`, `admin` | what is told of it |
+//! | `control`, `state` | where tables come from: the operator, and the disk |
+//! | `run`, `drain` | the beginning and the end |
 
 mod access_log;
 mod admin;
@@ -26,8 +27,10 @@ mod host;
 mod id;
 mod limits;
 mod metrics;
+mod prepare;
 mod proxy_protocol;
 mod reply;
+mod report;
 mod run;
 mod settings;
 pub mod state;

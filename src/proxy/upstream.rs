@@ -108,7 +108,11 @@ impl Connection {
     pub(super) async fn ended(&mut self) {
         poll_fn(|cx| {
             self.drive(cx);
-            if self.closed { Poll::Ready(()) } else { Poll::Pending }
+            if self.closed {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
@@ -131,6 +135,15 @@ pub(super) enum NoConnection {
     TimedOut,
 }
 
+impl std::fmt::Display for NoConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::TimedOut => f.write_str("no connection in time"),
+        }
+    }
+}
+
 impl Lease {
     /// An idle connection to the endpoint.
     pub(super) fn idle(endpoint: &Arc<Endpoint>, worker: usize) -> Option<Self> {
@@ -149,7 +162,9 @@ impl Lease {
         within: Duration,
     ) -> Result<Self, NoConnection> {
         let connect = timeout(within, TcpStream::connect(endpoint.address)).await;
-        let stream = connect.map_err(|_| NoConnection::TimedOut)?.map_err(NoConnection::Failed)?;
+        let stream = connect
+            .map_err(|_| NoConnection::TimedOut)?
+            .map_err(NoConnection::Failed)?;
         // A socket without TCP_NODELAY is slower, not wrong.
         let _ = stream.set_nodelay(true);
         let (sender, driver) = Builder::new()

@@ -87,9 +87,8 @@ impl LiveBackend {
                 .endpoints
                 .iter()
                 .map(|new| {
-                    kept(new).unwrap_or_else(|| {
-                        Arc::new(Endpoint::new(new.address, &new.id, workers))
-                    })
+                    kept(new)
+                        .unwrap_or_else(|| Arc::new(Endpoint::new(new.address, &new.id, workers)))
                 })
                 .collect(),
             shared: last.map_or_else(Arc::default, |last| Arc::clone(&last.shared)),
@@ -97,7 +96,12 @@ impl LiveBackend {
     }
 
     /// The next endpoint in turn that is in good standing (if `strict`) and not yet tried.
-    pub(super) fn pick(&self, tried: &[SocketAddr], strict: bool, now: u64) -> Option<&Arc<Endpoint>> {
+    pub(super) fn pick(
+        &self,
+        tried: &[SocketAddr],
+        strict: bool,
+        now: u64,
+    ) -> Option<&Arc<Endpoint>> {
         let len = self.endpoints.len();
         if len == 0 {
             return None;

@@ -50,7 +50,10 @@ impl Table {
         }
         if !self.wild.is_empty() {
             // `*.a.b` is for what is below `a.b`: the first dot is never at the start.
-            let dots = host.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
+            let dots = host
+                .match_indices('.')
+                .map(|(at, _)| at)
+                .filter(|at| *at > 0);
             if let Some(entry) = dots.into_iter().find_map(|at| self.wild.get(&host[at..])) {
                 return Some(entry);
             }
@@ -61,7 +64,9 @@ impl Table {
     /// Puts a route in its place, instead of what stood there.
     pub(super) fn put(&mut self, route: Arc<LiveRoute>) {
         let host = route.host.clone();
-        let entry = self.at(&host).map_or_else(HostEntry::default, |entry| HostEntry::clone(entry));
+        let entry = self
+            .at(&host)
+            .map_or_else(HostEntry::default, |entry| HostEntry::clone(entry));
         self.set(&host, entry.with(route));
     }
 
@@ -80,7 +85,11 @@ impl Table {
 
     /// All routes, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {
-        let named = self.exact.iter().chain(self.wild.iter()).map(|(_, entry)| entry);
+        let named = self
+            .exact
+            .iter()
+            .chain(self.wild.iter())
+            .map(|(_, entry)| entry);
         named.chain(&self.fallback).flat_map(|entry| entry.all())
     }
 

@@ -98,7 +98,11 @@ impl LiveRoute {
 
     /// The endpoint for the next request, other than those `tried`. Endpoints in bad standing
     /// come last. `None`: there is no other.
-    pub fn pick(&self, tried: &[SocketAddr], now: u64) -> Option<(&Arc<LiveBackend>, &Arc<Endpoint>)> {
+    pub fn pick(
+        &self,
+        tried: &[SocketAddr],
+        now: u64,
+    ) -> Option<(&Arc<LiveBackend>, &Arc<Endpoint>)> {
         let first = self.share();
         let order = || (0..self.targets.len()).map(|step| (first + step) % self.targets.len());
         [true, false].into_iter().find_map(|strict| {

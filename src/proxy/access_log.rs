@@ -1,0 +1,267 @@
+//! The access log: requests hand over a record, a thread of its own puts it into words.
+//!
+//! The queue is bounded and never waited for, and its reader looks at it by the clock: a request
+//! wakes nobody, and a slow standard output costs lines (counted), not requests.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::Duration;
+
+use http::{HeaderValue, Method, Uri, Version};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::table::LiveBackend;
+use super::{limits, metrics};
+use crate::api::service_cluster::LogFormat;
+
+/// How often the reader looks when there is traffic, and when there is none.
+const BUSY: Duration = Duration::from_millis(20);
+const QUIET: Duration = Duration::from_millis(200);
+/// Written at once.
+const BATCH: usize = 64 << 10;
+
+/// What is told of one request.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) ended: OffsetDateTime,
+    pub(super) format: LogFormat,
+    pub(super) id: Option<HeaderValue>,
+    pub(super) peer: IpAddr,
+    pub(super) method: Method,
+    pub(super) host: Option<HeaderValue>,
+    pub(super) uri: Uri,
+    pub(super) version: Version,
+    pub(super) agent: Option<HeaderValue>,
+    pub(super) status: u16,
+    pub(super) bytes: u64,
+    pub(super) duration: Duration,
+    pub(super) attempts: u8,
+    pub(super) endpoint: Option<SocketAddr>,
+    pub(super) backend: Option<Arc<LiveBackend>>,
+    /// Why it is not an ordinary answer of an endpoint; empty if it is.
+    pub(super) reason: &'static str,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            ended: OffsetDateTime::UNIX_EPOCH,
+            format: LogFormat::Json,
+            id: None,
+            peer: Ipv4Addr::UNSPECIFIED.into(),
+            method: Method::GET,
+            host: None,
+            uri: Uri::default(),
+            version: Version::HTTP_11,
+            agent: None,
+            status: 0,
+            bytes: 0,
+            duration: Duration::ZERO,
+            attempts: 0,
+            endpoint: None,
+            backend: None,
+            reason: "",
+        }
+    }
+}
+
+/// Where records are handed over.
+#[derive(Clone, Debug)]
+pub(super) struct Log(SyncSender<Box<Line>>);
+
+impl Log {
+    /// Starts the thread that writes to `out`. It ends when the last sender is gone.
+    pub(super) fn start(out: impl Write + Send + 'static) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel(limits::LOG_LINES);
+        std::thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write_all(&receiver, out))?;
+        Ok(Self(sender))
+    }
+
+    pub(super) fn send(&self, line: Box<Line>, dropped: &AtomicU64) {
+        if self.0.try_send(line).is_err() {
+            metrics::count(dropped);
+        }
+    }
+}
+
+fn write_all(lines: &Receiver<Box<Line>>, mut out: impl Write) {
+    let mut text = Vec::with_capacity(BATCH + 4096);
+    loop {
+        let end = loop {
+            match lines.try_recv() {
+                Ok(line) => render(&line, &mut text),
+                Err(end) => break Some(end),
+            }
+            if text.len() >= BATCH {
+                break None;
+            }
+        };
+        let pause = if text.is_empty() { QUIET } else { BUSY };
+        // Without a reader of standard output there is nobody to tell.
+        let _ = out.write_all(&text).and_then(|()| out.flush());
+        text.clear();
+        match end {
+            Some(TryRecvError::Disconnected) => return,
+            Some(TryRecvError::Empty) => std::thread::sleep(pause),
+            None => {}
+        }
+    }
+}
+
+fn render(line: &Line, out: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = match line.format {
+        LogFormat::Json => json(line, out),
+        LogFormat::Text => plain(line, out),
+    };
+    out.push(b'\n');
+}
+
+fn json(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
+    let ended = line.ended.format(&Rfc3339).unwrap_or_default();
+    write!(out, "{{\"time\":\"{ended}\",\"request_id\":")?;
+    quoted(text(line.id.as_ref()), out)?;
+    write!(
+        out,
+        ",\"client\":\"{}\",\"method\":\"{}\",\"host\":",
+        line.peer, line.method
+    )?;
+    quoted(host(line), out)?;
+    out.extend_from_slice(b",\"path\":");
+    quoted(path(line), out)?;
+    write!(
+        out,
+        ",\"protocol\":\"{:?}\",\"status\":{},\"bytes\":{},\"duration_ms\":{:.3},\"backend\":",
+        line.version,
+        line.status,
+        line.bytes,
+        line.duration.as_secs_f64() * 1e3
+    )?;
+    quoted(service(line), out)?;
+    match line.endpoint {
+        Some(endpoint) => write!(out, ",\"endpoint\":\"{endpoint}\"")?,
+        None => out.extend_from_slice(b",\"endpoint\":\"\""),
+    }
+    write!(out, ",\"attempts\":{},\"user_agent\":", line.attempts)?;
+    quoted(text(line.agent.as_ref()), out)?;
+    if !line.reason.is_empty() {
+        write!(out, ",\"reason\":\"{}\"", line.reason)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// The common log format, then duration in seconds, endpoint and request id.
+fn plain(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
+    let ended = line.ended.format(&Rfc3339).unwrap_or_default();
+    write!(out, "{} - - [{ended}] ", line.peer)?;
+    let request = format!("{} {} {:?}", line.method, path(line), line.version);
+    quoted(&request, out)?;
+    write!(
+        out,
+        " {} {} {:.6} ",
+        line.status,
+        line.bytes,
+        line.duration.as_secs_f64()
+    )?;
+    match line.endpoint {
+        Some(endpoint) => write!(out, "{endpoint} ")?,
+        None => out.extend_from_slice(b"- "),
+    }
+    quoted(host(line), out)?;
+    out.push(b' ');
+    quoted(text(line.id.as_ref()), out)
+}
+
+fn quoted(text: &str, out: &mut Vec<u8>) -> std::io::Result<()> {
+    Ok(serde_json::to_writer(out, text)?)
+}
+
+fn text(value: Option<&HeaderValue>) -> &str {
+    value.and_then(|value| value.to_str().ok()).unwrap_or("")
+}
+
+fn host(line: &Line) -> &str {
+    match line.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => text(line.host.as_ref()),
+    }
+}
+
+fn path(line: &Line) -> &str {
+    line.uri.path_and_query().map_or("/", |path| path.as_str())
+}
+
+fn service(line: &Line) -> &str {
+    line.backend.as_ref().map_or("", |backend| &backend.service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(format: LogFormat) -> Line {
+        Line {
+            format,
+            id: Some(HeaderValue::from_static("abc")),
+            host: Some(HeaderValue::from_static("demo.a")),
+            uri: Uri::from_static("/x?q=1"),
+            agent: Some(HeaderValue::from_static("a \"quoted\" agent")),
+            status: 200,
+            bytes: 12,
+            duration: Duration::from_micros(1500),
+            attempts: 1,
+            ..Line::default()
+        }
+    }
+
+    fn rendered(format: LogFormat) -> String {
+        let mut out = Vec::new();
+        render(&line(format), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_json_line_is_json_whatever_the_client_sends() {
+        let value: serde_json::Value = serde_json::from_str(&rendered(LogFormat::Json)).unwrap();
+        assert_eq!(value["user_agent"], "a \"quoted\" agent");
+        assert_eq!(value["path"], "/x?q=1");
+        assert_eq!(value["duration_ms"], 1.5);
+        assert_eq!(value["protocol"], "HTTP/1.1");
+        assert_eq!(value["time"], "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_text_line_is_the_common_log_format_and_more() {
+        let want = "0.0.0.0 - - [1970-01-01T00:00:00Z] \"GET /x?q=1 HTTP/1.1\" 200 12 0.001500 - \"demo.a\" \"abc\"\n";
+        assert_eq!(rendered(LogFormat::Text), want);
+    }
+
+    #[test]
+    fn lines_without_room_are_counted_not_waited_for() {
+        struct Stuck(std::sync::mpsc::Receiver<()>);
+        impl Write for Stuck {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                let _ = self.0.recv();
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let (release, stuck) = std::sync::mpsc::channel();
+        let log = Log::start(Stuck(stuck)).unwrap();
+        let dropped = AtomicU64::new(0);
+        for _ in 0..limits::LOG_LINES * 2 {
+            log.send(Box::new(line(LogFormat::Json)), &dropped);
+        }
+        assert!(dropped.load(std::sync::atomic::Ordering::Relaxed) > 0);
+        drop(release);
+    }
+}
