@@ -202,13 +202,13 @@ fn stopped(
     let same = attempted == Some(spec_hash);
     let differs = !difference.changes.is_empty();
     let (reason, what) = match update.state {
-        UpdateState::Paused if same || !differs => ("UpdatePaused", "paused the update"),
+        UpdateState::Paused if same || !differs => ("UpdatePaused", "paused"),
         UpdateState::RollbackStarted
         | UpdateState::RollbackPaused
         | UpdateState::RollbackCompleted
             if same && differs =>
         {
-            ("RolledBack", "rolled the update back")
+            ("RolledBack", "rolled back")
         }
         _ => return None,
     };
@@ -221,7 +221,7 @@ fn stopped(
     Some(not_ready(
         reason,
         format!(
-            "Swarm {what} of service {name}{said}: see `docker service ps {name}`, then correct the manifest; to try the same again run `docker service update --force {name}`"
+            "Swarm {what} the update of service {name}{said}: see `docker service ps {name}`, then correct the manifest; to try the same again run `docker service update --force {name}`"
         ),
     ))
 }

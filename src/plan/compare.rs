@@ -152,10 +152,9 @@ pub(crate) fn allows(constraint: &Constraint, node: &Node, labels: &StringMap) -
         "node.hostname" => Some(node.hostname.as_str()),
         "node.role" => Some(if node.manager { "manager" } else { "worker" }),
         "node.platform.os" if !node.os.is_empty() => Some(node.os.as_str()),
-        _ => match key.strip_prefix("node.labels.") {
-            Some(label) => Some(labels.get(label).map_or("", String::as_str)),
-            None => None,
-        },
+        _ => key
+            .strip_prefix("node.labels.")
+            .map(|label| labels.get(label).map_or("", String::as_str)),
     };
     // Swarm compares without regard to case.
     actual.is_none_or(|actual| actual.eq_ignore_ascii_case(value) == *equal)

@@ -6,6 +6,8 @@ mod networks;
 mod nodes;
 mod proxy_service;
 pub mod sweep;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -267,3 +267,6 @@ impl Row {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,7 +139,7 @@ fn fault_row(service: &str, fault: &LabelFault) -> Row {
     let message = if fault.hint.is_empty() {
         fault.message.clone()
     } else {
-        format!("{}: {}", fault.message, fault.hint)
+        format!("{} ({})", fault.message, fault.hint)
     };
     // A host of several that cannot be read is a route that is refused; any other fault that is
     // not fatal leaves the route served without that setting.

@@ -147,7 +147,7 @@ pub(super) fn nodes_ready(
     }
     let needed = needed(proxy, placement);
     if nodes.usable >= needed {
-        let message = format!("{} nodes take proxies", nodes.usable);
+        let message = format!("nodes that take proxies: {}", nodes.usable);
         return Finding::holds(kind, "Matched", message);
     }
     let reason = if nodes.usable == 0 {

@@ -46,7 +46,7 @@ mod tests {
             "2026-11-22T10:00:02Z",
         ];
         let mut sorted = ordered;
-        sorted.sort();
+        sorted.sort_unstable();
         assert_ne!(sorted, ordered, "as text the order would be wrong");
         sorted.sort_by_key(|text| Age::of(text));
         assert_eq!(sorted, ordered);

@@ -1,1 +1,293 @@
-//! (to come)
+use super::*;
+use crate::api::ConditionStatus;
+use crate::plan::testing::{plan_of, settle, tamper};
+use crate::route::routing;
+use crate::world::testing::{Story, story};
+use crate::world::{Mode, TaskState, declared};
+
+const NOW: &str = "2026-11-22T11:00:00Z";
+const SPEC: &str = "{default: true, networks: [{name: eastnet}], placement: {nodes: [node-0], labels: {region: east}}, proxy: {replicas: 1}}";
+
+fn swarm() -> Story {
+    story()
+        .node("node-0", &[])
+        .node("node-1", &[])
+        .network("eastnet")
+        .installed()
+        .app("app", &["eastnet"], 2, &["hosts=a.x", "port=80"])
+}
+
+/// A settled cluster with so many running proxies.
+fn running(spec: &str, count: u8) -> Story {
+    let world = settle(swarm().cluster("east", 1, spec).world(), "east", 2);
+    swarm().with(|w| *w = world).tasks("skep-proxy-east", count)
+}
+
+fn report(world: &World, fleet: &[ProxyReport]) -> Status {
+    let all = declared(world);
+    let cluster = &all["east"];
+    let routing = routing(world, &all);
+    let plan = cluster
+        .accepted
+        .as_ref()
+        .map(|_| plan_of(world, &all, "east"));
+    status(&StatusInputs {
+        declared: cluster,
+        routing: routing.clusters.get("east"),
+        plan: plan.as_ref(),
+        world,
+        fleet,
+        wanted_version: "v2",
+        now: NOW,
+        attempted: None,
+    })
+}
+
+/// All proxies have acknowledged this version.
+fn acked(world: &World, version: &str) -> Vec<ProxyReport> {
+    let tasks = world.tasks_of("svc-skep-proxy-east");
+    tasks
+        .map(|task| ProxyReport {
+            task: task.id.clone(),
+            acked: Some(version.to_owned()),
+            nack: None,
+        })
+        .collect()
+}
+
+fn told(status: &Status) -> String {
+    let conditions = status
+        .conditions
+        .iter()
+        .map(|c| format!("{:?}={:?} {}: {}", c.kind, c.status, c.reason, c.message));
+    conditions.collect::<Vec<_>>().join("\n")
+}
+
+fn line(status: &Status, kind: ConditionType) -> String {
+    let condition = status.conditions.iter().find(|c| c.kind == kind).unwrap();
+    format!(
+        "{:?} {}: {}",
+        condition.status, condition.reason, condition.message
+    )
+}
+
+#[test]
+fn a_cluster_that_serves_is_ready() {
+    let world = running(SPEC, 1).world();
+    let status = report(&world, &acked(&world, "v2"));
+    insta::assert_yaml_snapshot!(status);
+}
+
+#[test]
+fn a_cluster_that_was_just_declared_says_what_is_being_made() {
+    let world = swarm().cluster("east", 1, SPEC).world();
+    insta::assert_snapshot!(told(&report(&world, &[])));
+}
+
+#[test]
+fn an_invalid_newest_manifest_is_told_while_the_older_one_serves() {
+    let world = running(SPEC, 1)
+        .cluster("east", 2, "{proxy: {replicas: many}}")
+        .world();
+    let status = report(&world, &acked(&world, "v2"));
+    assert_eq!(
+        (status.observed_generation, status.active_generation),
+        (2, 1)
+    );
+    assert_eq!(status.proxies.programmed, 1);
+    let accepted = line(&status, ConditionType::Accepted);
+    assert!(
+        accepted.starts_with("False Invalid: generation 1 stays in force: servicecluster.east.2:"),
+        "{accepted}"
+    );
+    assert!(line(&status, ConditionType::Ready).starts_with("False Invalid"));
+    assert!(line(&status, ConditionType::ProxyReady).starts_with("True"));
+}
+
+#[test]
+fn a_cluster_without_any_valid_manifest_knows_nothing_else() {
+    let world = swarm().cluster("east", 1, "{proxy: 7}").world();
+    let status = report(&world, &[]);
+    assert_eq!(status.active_generation, 0);
+    assert_eq!(status.conditions.len(), 6);
+    assert!(line(&status, ConditionType::ProxyReady).starts_with("Unknown NotAccepted"));
+}
+
+#[test]
+fn programmed_needs_every_running_proxy_at_the_wanted_version() {
+    let world = running(
+        "{default: true, proxy: {replicas: 2, publish: {mode: none}}}",
+        2,
+    )
+    .world();
+    let with = |fleet: &[ProxyReport]| line(&report(&world, fleet), ConditionType::Programmed);
+    let mut fleet = acked(&world, "v2");
+    assert_eq!(
+        with(&fleet),
+        "True Acknowledged: 2 of 2 proxies have the routes in force"
+    );
+    fleet[1].acked = Some("v1".to_owned());
+    assert_eq!(
+        with(&fleet),
+        "False Pending: 1 of 2 proxies have the routes in force"
+    );
+    fleet[1].nack = Some("bad route".to_owned());
+    assert!(with(&fleet).starts_with("False Refused: proxies refused the routes: bad route"));
+    assert!(with(&fleet[..1]).starts_with("False NotConnected: 1 of 2"));
+}
+
+#[test]
+fn a_proxy_that_stops_does_not_count() {
+    let world = running(SPEC, 2)
+        .with(|world| {
+            let last = world.tasks.values_mut().next_back().unwrap();
+            last.desired = TaskState::Shutdown;
+        })
+        .world();
+    let all = acked(&world, "v2");
+    let status = report(&world, &all[..1]);
+    assert_eq!((status.proxies.running, status.proxies.programmed), (1, 1));
+}
+
+#[test]
+fn no_wanted_proxy_is_programmed_and_a_missing_one_is_not() {
+    let none = running(&SPEC.replace("replicas: 1", "replicas: 0"), 0).world();
+    assert!(line(&report(&none, &[]), ConditionType::Programmed).starts_with("True NoProxies"));
+    let missing = running(SPEC, 0).world();
+    assert!(line(&report(&missing, &[]), ConditionType::Programmed).starts_with("False NoProxies"));
+}
+
+#[test]
+fn what_keeps_a_proxy_from_running_is_passed_on_with_what_to_do() {
+    let errors = [
+        (
+            "no suitable node (host-mode port already in use on 1 node)",
+            "PortInUse",
+        ),
+        (
+            "Error starting userland proxy: listen tcp4 0.0.0.0:80: bind: address already in use",
+            "PortInUse",
+        ),
+        ("No such image: localhost:5000/none:x", "ImageNotFound"),
+        (
+            "no suitable node (max replicas per node limit exceed)",
+            "TooFewNodes",
+        ),
+        (
+            "no suitable node (insufficient resources on 1 node)",
+            "InsufficientResources",
+        ),
+        (
+            "no suitable node (scheduling constraints not satisfied on 2 nodes)",
+            "NoSuitableNode",
+        ),
+        ("task: non-zero exit (1)", "TaskFailing"),
+    ];
+    for (error, reason) in errors {
+        let world = running(SPEC, 1)
+            .with(|world| {
+                let task = world.tasks.values_mut().next_back().unwrap();
+                task.state = TaskState::Failed;
+                task.error = error.to_owned();
+            })
+            .world();
+        let line = line(&report(&world, &[]), ConditionType::ProxyReady);
+        assert!(
+            line.starts_with(&format!("False {reason}: 0 of 1 proxies run: {error}: ")),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn an_old_failure_of_a_place_that_runs_again_is_forgotten() {
+    let world = running(SPEC, 2)
+        .with(|world| {
+            let mut tasks = world
+                .tasks
+                .values_mut()
+                .filter(|t| t.service.ends_with("east"));
+            let old = tasks.next().unwrap();
+            (old.state, old.slot) = (TaskState::Failed, 2);
+            old.error = "boom".to_owned();
+        })
+        .world();
+    assert_eq!(
+        line(&report(&world, &[]), ConditionType::ProxyReady),
+        "True Running: 1 of 1 proxies run"
+    );
+}
+
+#[test]
+fn too_few_nodes_for_a_host_port_are_counted() {
+    let spec = SPEC.replace("replicas: 1", "replicas: 2");
+    let world = running(&spec, 1)
+        .with(|world| world.nodes.get_mut("id-node-0").unwrap().ready = false)
+        .world();
+    let status = report(&world, &[]);
+    assert_eq!(
+        line(&status, ConditionType::NodesReady),
+        "False NoMatchingNode: 0 nodes take proxies, 2 are needed: add nodes to spec.placement or lower spec.proxy.replicas; node-0: the node is down"
+    );
+    assert!(!status.nodes[0].ready);
+}
+
+#[test]
+fn the_time_of_a_condition_moves_only_with_its_status() {
+    let world = running(SPEC, 1).world();
+    let mut before = report(&world, &[]);
+    before
+        .conditions
+        .iter_mut()
+        .for_each(|c| c.last_transition_time = "before".to_owned());
+    let text = serde_json::to_string(&before).unwrap();
+    let mut world = world;
+    let config = world.configs.get_mut("cfg-servicecluster.east.1").unwrap();
+    config.labels.insert(names::LABEL_STATUS.to_owned(), text);
+    let after = report(&world, &acked(&world, "v2"));
+    let moved: Vec<ConditionType> = (after.conditions.iter())
+        .filter(|c| c.last_transition_time == NOW)
+        .map(|c| c.kind)
+        .collect();
+    assert_eq!(moved, [ConditionType::Programmed, ConditionType::Ready]);
+    assert!(
+        after
+            .conditions
+            .iter()
+            .all(|c| c.status == ConditionStatus::True)
+    );
+}
+
+#[test]
+fn a_definition_that_works_counts_as_sent_so_that_a_failed_one_may_be_tried_again() {
+    let mut world = running(SPEC, 1).world();
+    let text = r#"{"attempted":"failed"}"#.to_owned();
+    let config = world.configs.get_mut("cfg-servicecluster.east.1").unwrap();
+    config.labels.insert(names::LABEL_STATUS.to_owned(), text);
+    let all = declared(&world);
+    let hash = plan_of(&world, &all, "east").spec_hash;
+    assert_eq!(report(&world, &[]).attempted, Some(hash));
+    tamper(&mut world, "east", |s| s.spec.mode = Mode::Replicated(9));
+    assert_eq!(
+        report(&world, &[]).attempted.as_deref(),
+        Some("failed"),
+        "not there yet"
+    );
+}
+
+#[test]
+fn a_default_that_another_cluster_has_is_told_and_the_rest_stands() {
+    let world = story()
+        .cluster("west", 1, "{default: true}")
+        .with(|_| ())
+        .node("node-0", &[])
+        .installed()
+        .network("eastnet")
+        .cluster("east", 1, SPEC)
+        .world();
+    let accepted = line(&report(&world, &[]), ConditionType::Accepted);
+    assert!(
+        accepted.starts_with("True DefaultTaken: service cluster west is the default already"),
+        "{accepted}"
+    );
+}
