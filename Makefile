@@ -29,11 +29,9 @@ bench: ## the measurements of docs/performance.md, on a lab (root)
 	@tests/tools/image.sh
 	@benches/run.sh
 
-schemas: ## write schemas/ anew from the types
+schemas: ## write schemas/ and docs/reference.md anew from the types
 	@tests/tools/need.sh cargo cc
-	@mkdir -p schemas
-	@cargo run -q --bin skep -- schema > schemas/servicecluster.json.new
-	@mv schemas/servicecluster.json.new schemas/servicecluster.json
+	@UPDATE_SCHEMAS=1 cargo test -q --lib api::schema
 
 image: ## target/images/skep.tar and whoami.tar, for `docker load`
 	@tests/tools/need.sh cargo cc

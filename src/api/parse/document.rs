@@ -128,8 +128,12 @@ impl Reader {
 
     /// The faults that only several fields together can show.
     fn check(&mut self, cluster: &ServiceCluster) {
-        for fault in validate(cluster) {
-            let path = parse_path(&fault.path);
+        for mut fault in validate(cluster) {
+            let stated = parse_path(&fault.path);
+            let path = self.as_written(stated.iter().cloned());
+            if path != stated {
+                fault.path = path_text(&path);
+            }
             let told = self
                 .reported
                 .keys()
@@ -204,27 +208,34 @@ impl Reader {
         self.mended.insert(parent, field, content)
     }
 
-    /// serde's path as ours: the gaps of lists are counted back in.
+    /// serde's path as ours.
     fn steps(&self, path: &Path) -> Vec<Step> {
+        let steps = path.iter().map_while(|segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            // Enums hold one word here, and an unknown step ends the path.
+            Segment::Enum { .. } | Segment::Unknown => None,
+        });
+        self.as_written(steps)
+    }
+
+    /// A path in the mended document as one in the document as written: items of lists that were
+    /// taken out are counted back in.
+    fn as_written(&self, path: impl IntoIterator<Item = Step>) -> Vec<Step> {
         let mut steps = Vec::new();
-        for segment in path {
-            match segment {
-                Segment::Map { key } => steps.push(Step::Key(key.clone())),
-                Segment::Seq { index } => {
-                    let index = match self.mended.at_path(&steps).map(|node| &node.content) {
-                        Some(Content::List(items)) => items
-                            .iter()
-                            .enumerate()
-                            .filter(|(_, item)| !matches!(item.content, Content::Gone))
-                            .nth(*index)
-                            .map_or(*index, |(at, _)| at),
-                        _ => *index,
-                    };
-                    steps.push(Step::Index(index));
-                }
-                // A field of an enum is never reached here, and an unknown step ends the path.
-                Segment::Enum { .. } | Segment::Unknown => break,
-            }
+        for step in path {
+            let step = match (step, self.mended.at_path(&steps).map(|node| &node.content)) {
+                (Step::Index(index), Some(Content::List(items))) => Step::Index(
+                    items
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, item)| !matches!(item.content, Content::Gone))
+                        .nth(index)
+                        .map_or(index, |(at, _)| at),
+                ),
+                (step, _) => step,
+            };
+            steps.push(step);
         }
         steps
     }

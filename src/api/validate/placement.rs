@@ -45,6 +45,8 @@ pub(super) fn check(faults: &mut Faults, placement: &Placement) {
     }
     for (n, constraint) in constraints.iter().enumerate() {
         let path = format!("spec.placement.constraints[{n}]");
+        let sound = grammar::constrainable(&constraint.key, &constraint.value);
+        faults.check(path.as_str(), sound);
         if constraints[..n].contains(constraint) {
             faults.add(
                 path,

@@ -1,1 +1,127 @@
+use super::validate;
+use crate::api::parse::manifests;
 
+/// The faults of a spec, as `path: message` lines.
+fn faults(spec: &str) -> Vec<String> {
+    let text = format!(
+        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: a}}\nspec: {spec}\n"
+    );
+    manifests("", &text)
+        .faults
+        .iter()
+        .map(|fault| fault.path.clone())
+        .collect()
+}
+
+#[test]
+fn the_defaults_have_no_fault() {
+    assert_eq!(faults("{}"), Vec::<String>::new());
+}
+
+#[test]
+fn labels_without_nodes_only_constrain_and_are_no_fault() {
+    assert_eq!(
+        faults("{placement: {labels: {region: east}}}"),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        faults("{placement: {nodes: [a]}}"),
+        ["spec.placement.nodes"]
+    );
+}
+
+#[test]
+fn start_first_with_host_ports_is_refused_only_where_it_cannot_work() {
+    let with = |more: &str, placement: &str| {
+        faults(&format!(
+            "{{placement: {placement}, proxy: {{update: {{order: start-first}}, {more}}}}}"
+        ))
+    };
+    let named = "{nodes: [a], labels: {x: y}}";
+    let refused = ["spec.proxy.update.order"];
+    assert_eq!(with("mode: global", "{}"), refused);
+    assert_eq!(with("mode: replicated", named), refused);
+    assert_eq!(
+        with("publish: {mode: ingress}", named),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        with("publish: {mode: none}, mode: global", "{}"),
+        Vec::<String>::new()
+    );
+    // A node to spare may be there: the operator sees it, the manifest does not.
+    assert_eq!(with("replicas: 2", "{}"), Vec::<String>::new());
+    assert_eq!(
+        with("replicas: 1", "{nodes: [a, b], labels: {x: y}}"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn ports_are_different_and_at_least_one_unless_nothing_is_published() {
+    let with = |publish: &str| faults(&format!("{{proxy: {{publish: {publish}}}}}"));
+    assert_eq!(
+        with("{http: 8080, https: 8080}"),
+        ["spec.proxy.publish.https"]
+    );
+    assert_eq!(with("{http: 0, https: 0}"), ["spec.proxy.publish"]);
+    assert_eq!(with("{http: 2377}"), ["spec.proxy.publish.http"]);
+    assert_eq!(with("{http: 0}"), Vec::<String>::new());
+    assert_eq!(
+        with("{mode: none, http: 0, https: 0}"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn spans_that_contradict_each_other_are_faults() {
+    let with = |proxy: &str| faults(&format!("{{proxy: {proxy}}}"));
+    assert_eq!(
+        with("{stopGracePeriod: 59s}"),
+        ["spec.proxy.stopGracePeriod"]
+    );
+    assert_eq!(with("{stopGracePeriod: 60s}"), Vec::<String>::new());
+    assert_eq!(
+        with("{drain: {minimum: 61s}}"),
+        ["spec.proxy.drain.minimum"]
+    );
+}
+
+#[test]
+fn subnets_are_ipv4_networks_with_room() {
+    let with = |subnet: &str| {
+        faults(&format!(
+            "{{networks: [{{name: n, create: {{subnet: {subnet}}}}}]}}"
+        ))
+    };
+    for good in ["10.0.0.0/8", "10.7.0.0/24", "192.168.1.8/29"] {
+        assert_eq!(with(good), Vec::<String>::new(), "{good}");
+    }
+    for bad in [
+        "10.0.0.1/24",
+        "10.0.0.0/30",
+        "0.0.0.0/0",
+        "10.0.0/24",
+        "fd00::/64",
+        "10.0.0.0",
+        "10.0.0.0/33",
+    ] {
+        assert_eq!(with(bad), ["spec.networks[0].create.subnet"], "{bad}");
+    }
+}
+
+#[test]
+fn validation_needs_no_text() {
+    let parsed = manifests(
+        "",
+        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: a}\n",
+    );
+    let mut cluster = parsed.clusters[0].clone();
+    cluster.metadata.name = "x".repeat(33);
+    let found = validate(&cluster);
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].path.as_str(), found[0].line),
+        ("metadata.name", 0)
+    );
+}
