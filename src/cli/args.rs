@@ -297,6 +297,13 @@ mod tests {
     }
 
     #[test]
+    fn no_flag_of_a_daemon_hides_a_global_one() {
+        for verb in [&["skep", "operator"][..], &["skep", "proxy", "--cluster=east"]] {
+            assert!(!Cli::try_parse_from(verb).unwrap().global.quiet);
+        }
+    }
+
+    #[test]
     fn wait_takes_kubectls_way_to_say_what_for() {
         let cli = Cli::try_parse_from(["skep", "wait", "east", "--for=delete", "--timeout=2m"]);
         let Verb::Wait(wait) = cli.unwrap().verb else {

@@ -109,7 +109,8 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Install(args) => install::run(&connect().await?, &args).await,
         Verb::Uninstall(args) => install::uninstall::run(&connect().await?, &args).await,
         Verb::Version(args) => version::run(terminal, global, args.output).await,
-        Verb::Operator(_) | Verb::Proxy(_) => Err(CliError::Failed("on its way".into())),
+        Verb::Operator(args) => serve::operator(global, args).await,
+        Verb::Proxy(_) => Err(CliError::Failed("on its way".into())),
         Verb::Schema | Verb::Completion { .. } | Verb::Validate(_) => Ok(()),
     }
 }

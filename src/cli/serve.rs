@@ -1,11 +1,17 @@
 //! `skep operator` and `skep proxy`: what runs inside the containers.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
+use super::args::Global;
+use super::error::{CliError, Result};
+use super::{logging, session};
 use crate::api::value::Span;
+use crate::operator::{self, OperatorSettings};
 
 /// `operator`.
 #[derive(Clone, Debug, Args)]
@@ -31,9 +37,15 @@ pub struct OperatorArgs {
     pub identity: PathBuf,
     /// Which of the operators this is, from 1: later ones leave the work to earlier ones
     #[arg(long, env = "SKEP_REPLICA", value_name = "N", default_value_t = 1)]
-    pub replica: u64,
+    pub replica: u32,
+    /// How long each operator waits for the one before it
+    #[arg(long, env = "SKEP_BEAT", value_name = "SPAN", default_value = "2s")]
+    pub beat: Span,
+    /// A change that restarts proxies waits until nothing more has come for so long
+    #[arg(long, env = "SKEP_SETTLE", value_name = "SPAN", default_value = "1s")]
+    pub settle: Span,
     /// Look at the whole Swarm at least so often
-    #[arg(long, env = "SKEP_RESYNC", value_name = "SPAN", default_value = "60s")]
+    #[arg(long, env = "SKEP_RESYNC", value_name = "SPAN", default_value = "30s")]
     pub resync: Span,
     /// What is logged.
     #[command(flatten)]
@@ -98,4 +110,51 @@ pub struct LogArgs {
     /// What to log: a level (error, warn, info, debug, trace) or a list such as info,skep::plan=debug
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
+}
+
+/// Runs the operator until SIGTERM or SIGINT.
+pub async fn operator(global: &Global, args: OperatorArgs) -> Result {
+    logging::init(&args.log.log)?;
+    let settings = OperatorSettings {
+        endpoint: session::endpoint(global)?,
+        image: args.image,
+        control_listen: args.control_listen,
+        admin_listen: args.admin_listen,
+        ca: args.ca,
+        identity: args.identity,
+        replica: args.replica,
+        beat: args.beat.get(),
+        quiet: args.settle.get(),
+        resync: args.resync.get(),
+    };
+    until_stopped(|stop| operator::run(settings, stop)).await
+}
+
+/// Runs a daemon with a token that SIGTERM and SIGINT cancel.
+async fn until_stopped<F, E>(daemon: impl FnOnce(CancellationToken) -> F) -> Result
+where
+    F: Future<Output = std::result::Result<(), E>>,
+    E: std::fmt::Display,
+{
+    let stop = CancellationToken::new();
+    let signals = tokio::spawn(cancel_on_signal(stop.clone())?);
+    let outcome = daemon(stop).await;
+    signals.abort();
+    outcome.map_err(|error| CliError::Failed(error.to_string()))
+}
+
+/// A future that cancels the token at the first signal. The handlers stand when this returns, so
+/// that a signal during start-up is not lost.
+fn cancel_on_signal(stop: CancellationToken) -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+        stop.cancel();
+    })
 }
