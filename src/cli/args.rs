@@ -298,7 +298,10 @@ mod tests {
 
     #[test]
     fn no_flag_of_a_daemon_hides_a_global_one() {
-        for verb in [&["skep", "operator"][..], &["skep", "proxy", "--cluster=east"]] {
+        for verb in [
+            &["skep", "operator"][..],
+            &["skep", "proxy", "--cluster=east"],
+        ] {
             assert!(!Cli::try_parse_from(verb).unwrap().global.quiet);
         }
     }

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Global, Verb};
-use error::{CliError, Result};
+use error::Result;
 use session::Session;
 use terminal::Terminal;
 
@@ -110,7 +110,7 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Uninstall(args) => install::uninstall::run(&connect().await?, &args).await,
         Verb::Version(args) => version::run(terminal, global, args.output).await,
         Verb::Operator(args) => serve::operator(global, args).await,
-        Verb::Proxy(_) => Err(CliError::Failed("on its way".into())),
+        Verb::Proxy(args) => serve::proxy(args).await,
         Verb::Schema | Verb::Completion { .. } | Verb::Validate(_) => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ use super::error::{CliError, Result};
 use super::{logging, session};
 use crate::api::value::Span;
 use crate::operator::{self, OperatorSettings};
+use crate::proxy::{self, ControlSettings, ProxySettings};
 
 /// `operator`.
 #[derive(Clone, Debug, Args)]
@@ -75,9 +76,9 @@ pub struct ProxyArgs {
     /// Address for HTTP
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_listen: SocketAddr,
-    /// Address for HTTPS
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
-    pub https_listen: SocketAddr,
+    /// Threads that serve; 0: one a core
+    #[arg(long, env = "SKEP_WORKERS", value_name = "N", default_value_t = 0)]
+    pub workers: usize,
     /// Address of health and metrics
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9901")]
     pub admin_listen: SocketAddr,
@@ -128,6 +129,27 @@ pub async fn operator(global: &Global, args: OperatorArgs) -> Result {
         resync: args.resync.get(),
     };
     until_stopped(|stop| operator::run(settings, stop)).await
+}
+
+/// Runs a proxy until SIGTERM or SIGINT, and then until it is drained.
+pub async fn proxy(args: ProxyArgs) -> Result {
+    logging::init(&args.log.log)?;
+    let settings = ProxySettings {
+        cluster: args.cluster,
+        node: args.node,
+        task: args.task,
+        control: Some(ControlSettings {
+            endpoint: args.control,
+            ca: args.ca,
+            identity: args.identity,
+        }),
+        listen: vec![args.http_listen],
+        admin: args.admin_listen,
+        state_dir: Some(args.state),
+        workers: args.workers,
+        bound: None,
+    };
+    until_stopped(|stop| proxy::run(settings, stop)).await
 }
 
 /// Runs a daemon with a token that SIGTERM and SIGINT cancel.

@@ -6,14 +6,14 @@ use super::plan::installed;
 use super::spec;
 use crate::cli::args::UninstallArgs;
 use crate::cli::error::{CliError, Result};
-use crate::cli::session::{Session, View};
+use crate::cli::session::{Progress, Session, View};
 use crate::cli::wait::used_by_others;
 use crate::names;
 use crate::plan::{self, Step};
 use crate::runtime::Retry;
 use crate::store;
 use crate::swarm;
-use crate::world::World;
+use crate::world::{TaskState, World};
 
 /// One thing to take away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub async fn run(session: &Session, args: &UninstallArgs) -> Result {
         let line = format!("service/{} removed", operator.spec.name);
         session.terminal.done(&line)?;
     }
+    // It works on for some seconds, until Swarm stops its container.
+    let stopped = |view: &View| Ok(stopped(&view.world));
+    session.until(args.timeout.get(), stopped).await?;
     if args.delete_clusters {
         for name in look.declared.keys() {
             match store::delete(&session.engine, name).await {
@@ -79,6 +82,22 @@ fn refusal(view: &View) -> String {
         "service clusters are declared ({}), and uninstalling stops their proxies: add --delete-clusters to delete them too, or --keep-clusters to keep what is declared for a later install",
         names.join(", ")
     )
+}
+
+/// Whether no operator acts any more. One on a node that is gone cannot reach a manager either.
+fn stopped(world: &World) -> Progress<()> {
+    let acts = world.tasks.values().any(|task| {
+        let component = task.container_labels.get(names::LABEL_COMPONENT);
+        component.map(String::as_str) == Some("operator")
+            && task.state <= TaskState::Running
+            && task.state >= TaskState::Assigned
+            && world.nodes.get(&task.node).is_some_and(|node| node.ready)
+    });
+    if acts {
+        Progress::Waiting("the operator stops".to_owned())
+    } else {
+        Progress::Done(())
+    }
 }
 
 /// Removes what can be removed now; the first that could not be, when there is one. What went
@@ -176,7 +195,7 @@ fn ours(labels: &BTreeMap<String, String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::{Network, NetworkAttachment, Secret, Service};
+    use crate::world::{Network, NetworkAttachment, Node, Secret, Service, Task};
 
     fn world() -> World {
         let mut world = World::default();
@@ -216,6 +235,27 @@ mod tests {
             })
             .collect();
         assert_eq!(names, [names::SECRET_CA, names::CONTROL_NETWORK]);
+    }
+
+    #[test]
+    fn an_operator_that_still_runs_is_waited_for_unless_its_node_is_gone() {
+        let mut world = world();
+        let node = Node {
+            ready: true,
+            ..Node::default()
+        };
+        world.nodes.insert("n".into(), node);
+        let task = Task {
+            node: "n".into(),
+            state: TaskState::Running,
+            desired: TaskState::Remove,
+            container_labels: spec::labels("operator"),
+            ..Task::default()
+        };
+        world.tasks.insert("t".into(), task);
+        assert!(matches!(stopped(&world), Progress::Waiting(_)));
+        world.nodes.values_mut().for_each(|node| node.ready = false);
+        assert_eq!(stopped(&world), Progress::Done(()));
     }
 
     #[test]
