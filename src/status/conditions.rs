@@ -162,7 +162,7 @@ pub(super) fn nodes_ready(
         .map(|node| format!("{}: {}", node.name, node.message))
         .collect();
     let mut message = format!(
-        "{} nodes take proxies, {needed} are needed: add nodes to spec.placement or lower spec.proxy.replicas",
+        "nodes that take proxies: {}, needed: {needed}; add nodes to spec.placement or lower spec.proxy.replicas",
         nodes.usable
     );
     if !why.is_empty() {

@@ -70,8 +70,11 @@ fn a_missing_network_is_made_when_the_manifest_says_how() {
 #[test]
 fn networks_that_are_no_overlays_are_refused() {
     let world = swarm()
-        .network("ingress")
-        .cluster("east", 1, "{networks: [{name: ingress}]}")
+        .cluster("east", 1, "{networks: [{name: eastnet}]}")
+        .with(|world| {
+            let network = world.networks.get_mut(&network_id("eastnet")).unwrap();
+            network.driver = "macvlan".to_owned();
+        })
         .world();
     assert_eq!(plan_for(&world, "east").blockers[0].reason, "NotAnOverlay");
 }

@@ -221,13 +221,14 @@ fn an_old_failure_of_a_place_that_runs_again_is_forgotten() {
 #[test]
 fn too_few_nodes_for_a_host_port_are_counted() {
     let spec = SPEC.replace("replicas: 1", "replicas: 2");
+    let spec = spec.replace("[node-0]", "[node-0, node-1]");
     let world = running(&spec, 1)
         .with(|world| world.nodes.get_mut("id-node-0").unwrap().ready = false)
         .world();
     let status = report(&world, &[]);
     assert_eq!(
         line(&status, ConditionType::NodesReady),
-        "False NoMatchingNode: 0 nodes take proxies, 2 are needed: add nodes to spec.placement or lower spec.proxy.replicas; node-0: the node is down"
+        "False TooFewNodes: nodes that take proxies: 1, needed: 2; add nodes to spec.placement or lower spec.proxy.replicas; node-0: the node is down"
     );
     assert!(!status.nodes[0].ready);
 }

@@ -9,15 +9,12 @@ fn spec_text() -> impl Strategy<Value = String> {
         Just("networks: [{name: eastnet}], ".to_owned()),
         Just("networks: [{name: westnet}, {name: new, create: {}}, {name: eastnet}], ".to_owned()),
     ];
-    let nodes = prop_oneof![
-        Just(String::new()),
-        Just("nodes: [node-0, node-2], ".to_owned()),
-        Just("nodes: {matchLabels: {disk: ssd}}, ".to_owned()),
-    ];
-    let labels = prop_oneof![
+    let placement = prop_oneof![
         Just("{}"),
-        Just("{region: east}"),
-        Just("{disk: hdd, zone: a}")
+        Just("{labels: {region: east}}"),
+        Just("{nodes: [node-0, node-2], labels: {region: east}}"),
+        Just("{nodes: [node-2], labels: {region: west, tier: a}}"),
+        Just("{nodes: {matchLabels: {disk: ssd}}, labels: {disk: hdd, zone: a}}"),
     ];
     let proxy = prop_oneof![
         Just("{}"),
@@ -25,10 +22,8 @@ fn spec_text() -> impl Strategy<Value = String> {
         Just("{mode: global, image: other, env: {A: b}}"),
         Just("{serviceName: lb, publish: {mode: ingress, https: 0}, logging: {driver: local}}"),
     ];
-    (networks, nodes, labels, proxy).prop_map(|(networks, nodes, labels, proxy)| {
-        format!(
-            "{{default: true, {networks}placement: {{{nodes}labels: {labels}}}, proxy: {proxy}}}"
-        )
+    (networks, placement, proxy).prop_map(|(networks, placement, proxy)| {
+        format!("{{default: true, {networks}placement: {placement}, proxy: {proxy}}}")
     })
 }
 
