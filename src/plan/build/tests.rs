@@ -68,6 +68,20 @@ fn a_missing_network_is_made_when_the_manifest_says_how() {
 }
 
 #[test]
+fn a_new_network_comes_last_whatever_the_order_of_the_manifest() {
+    let mut world = settle(swarm().cluster("east", 1, EAST).world(), "east", 2);
+    let text = EAST.replace("[{name: eastnet}]", "[{name: westnet}, {name: eastnet}]");
+    let text = crate::world::testing::manifest("east", &text).into_bytes();
+    world
+        .configs
+        .values_mut()
+        .for_each(|c| c.data.clone_from(&text));
+    let spec = spec(&settle(world, "east", 1));
+    let targets: Vec<&str> = spec.networks.iter().map(|n| n.target.as_str()).collect();
+    assert_eq!(targets, ["net-skep-control", "net-eastnet", "net-westnet"]);
+}
+
+#[test]
 fn networks_that_are_no_overlays_are_refused() {
     let world = swarm()
         .cluster("east", 1, "{networks: [{name: eastnet}]}")

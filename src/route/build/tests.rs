@@ -343,6 +343,22 @@ fn faults_of_labels_are_told_at_their_service() {
 }
 
 #[test]
+fn a_path_that_cannot_be_read_never_claims_the_whole_host() {
+    let world = swarm()
+        .cluster("east", 1, "{default: true}")
+        .app(
+            "app",
+            &["eastnet"],
+            1,
+            &["hosts=a.x", "port=80", "context_root=/a?b"],
+        )
+        .world();
+    let routing = route(&world);
+    assert!(routing.clusters["east"].table.routes.is_empty());
+    assert_eq!(routing.clusters["east"].rows[0].reason, "InvalidPath");
+}
+
+#[test]
 fn our_own_services_are_never_routed() {
     let world = swarm()
         .cluster("east", 1, "{default: true}")
