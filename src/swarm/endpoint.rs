@@ -254,7 +254,10 @@ struct ContextEndpoint {
 /// A docker context: its folder is named by the SHA-256 of its name.
 fn from_context(config_dir: &Path, name: &str) -> Result<Endpoint, Error> {
     let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-    let folder: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    let folder = digest
+        .as_ref()
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let contexts = config_dir.join("contexts");
     let path = contexts.join("meta").join(&folder).join("meta.json");
     let bytes = std::fs::read(&path).map_err(|_| {

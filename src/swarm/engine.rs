@@ -311,7 +311,7 @@ impl Engine {
         let kinds = ["service", "node", "network", "config", "secret"];
         let mut path = filtered("/events", &json!({"scope": ["swarm"], "type": kinds}));
         if let Some(since) = since {
-            path.push_str(&format!("&since={since}"));
+            path = format!("{path}&since={since}");
         }
         let path = self.versioned(&path).await?;
         let (head, body) = self

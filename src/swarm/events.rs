@@ -73,8 +73,8 @@ impl Events {
     /// passed over. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Option<Event>, Error> {
         loop {
-            while let Some(event) = self.buffered()? {
-                if let Some(event) = event {
+            while let Some(object) = self.buffered()? {
+                if let Some(event) = object.known() {
                     return Ok(Some(event));
                 }
             }
@@ -90,8 +90,8 @@ impl Events {
         }
     }
 
-    /// The next whole object in the buffer: `None`: there is none; `Some(None)`: not for us.
-    fn buffered(&mut self) -> Result<Option<Option<Event>>, Error> {
+    /// The next whole object in the buffer.
+    fn buffered(&mut self) -> Result<Option<WireEvent>, Error> {
         let (outcome, read) = {
             let mut objects =
                 serde_json::Deserializer::from_slice(&self.buffer).into_iter::<WireEvent>();
@@ -107,7 +107,7 @@ impl Events {
             }),
             Some(Ok(event)) => {
                 self.buffer.advance(read);
-                Ok(Some(event.known()))
+                Ok(Some(event))
             }
         }
     }

@@ -15,7 +15,10 @@ fn unix(path: &str) -> Endpoint {
 fn config(context: &str, host: &str, current: bool) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let digest = ring::digest::digest(&ring::digest::SHA256, context.as_bytes());
-    let folder: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    let folder = digest
+        .as_ref()
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let meta = dir.path().join("contexts/meta").join(folder);
     std::fs::create_dir_all(&meta).unwrap();
     let text = format!(

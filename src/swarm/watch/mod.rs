@@ -1,6 +1,8 @@
 //! Keeps looking at the Swarm and publishes each new [`World`].
 
 mod driver;
+mod look;
+mod schedule;
 
 use std::sync::Arc;
 use std::time::Duration;

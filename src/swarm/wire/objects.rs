@@ -285,10 +285,10 @@ impl From<Task> for world::Task {
             desired: task_state(&task.desired_state),
             addresses: addresses.collect(),
             host_ports: ports
-                .filter(|p| p.publish_mode == "host" && p.published_port != 0)
+                .filter(|p| p.mode == "host" && p.published != 0)
                 .map(|p| world::HostPort {
-                    target: port(p.target_port),
-                    published: port(p.published_port),
+                    target: port(p.target),
+                    published: port(p.published),
                     protocol: spec::protocol(&p.protocol),
                 })
                 .collect(),

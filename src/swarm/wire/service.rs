@@ -19,8 +19,8 @@ pub(super) struct Service {
     #[serde(default, deserialize_with = "nil")]
     endpoint: Endpoint,
     update_status: Option<UpdateStatus>,
-    #[serde(default, deserialize_with = "nil")]
-    service_status: ServiceStatus,
+    #[serde(rename = "ServiceStatus", default, deserialize_with = "nil")]
+    counts: Counts,
 }
 
 #[derive(Deserialize, Default)]
@@ -49,7 +49,7 @@ struct UpdateStatus {
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "PascalCase")]
-struct ServiceStatus {
+struct Counts {
     running_tasks: u64,
     desired_tasks: u64,
 }
@@ -66,8 +66,8 @@ impl From<Service> for world::Service {
                 .filter_map(|vip| Some((vip.network, address(&vip.address)?)))
                 .collect(),
             update: service.update_status.and_then(UpdateStatus::known),
-            running: service.service_status.running_tasks,
-            desired: service.service_status.desired_tasks,
+            running: service.counts.running_tasks,
+            desired: service.counts.desired_tasks,
         }
     }
 }

@@ -268,10 +268,12 @@ struct EndpointSpec {
 #[serde(default, rename_all = "PascalCase")]
 pub(super) struct Port {
     pub(super) protocol: String,
-    pub(super) target_port: u32,
-    #[serde(skip_serializing_if = "unset")]
-    pub(super) published_port: u32,
-    pub(super) publish_mode: String,
+    #[serde(rename = "TargetPort")]
+    pub(super) target: u32,
+    #[serde(rename = "PublishedPort", skip_serializing_if = "unset")]
+    pub(super) published: u32,
+    #[serde(rename = "PublishMode")]
+    pub(super) mode: String,
 }
 
 // Serde passes a reference.
@@ -664,10 +666,10 @@ impl From<world::UpdateConfig> for UpdateConfig {
 impl From<Port> for world::Port {
     fn from(from: Port) -> Self {
         Self {
-            target: port(from.target_port),
-            published: port(from.published_port),
+            target: port(from.target),
+            published: port(from.published),
             protocol: protocol(&from.protocol),
-            mode: match from.publish_mode.as_str() {
+            mode: match from.mode.as_str() {
                 "host" => world::PortMode::Host,
                 _ => world::PortMode::Ingress,
             },
@@ -679,9 +681,9 @@ impl From<world::Port> for Port {
     fn from(port: world::Port) -> Self {
         Self {
             protocol: protocol_word(port.protocol).to_owned(),
-            target_port: port.target.into(),
-            published_port: port.published.into(),
-            publish_mode: match port.mode {
+            target: port.target.into(),
+            published: port.published.into(),
+            mode: match port.mode {
                 world::PortMode::Ingress => "ingress".to_owned(),
                 world::PortMode::Host => "host".to_owned(),
             },
