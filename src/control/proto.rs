@@ -41,8 +41,8 @@ pub struct DeltaDiscoveryRequest {
 /// From server to client: what came, changed or went.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DeltaDiscoveryResponse {
-    /// For our ends: the version of the whole snapshot, set when this response is the last one
-    /// that the type needs to be at that version; otherwise empty.
+    /// For our ends: the version of the whole snapshot, set when nothing more of this type is to
+    /// come at that version; empty when another response will follow.
     #[prost(string, tag = "1")]
     pub system_version_info: String,
     /// New and changed resources.

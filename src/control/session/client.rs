@@ -68,7 +68,7 @@ impl ClientSession {
         TYPES.into_iter().enumerate().map(request).collect()
     }
 
-    /// Every type is as the operator published it.
+    /// Of every type, all that the operator published has been applied or refused.
     #[must_use]
     pub fn is_synced(&self) -> bool {
         self.complete.len() == TYPES.len()
@@ -141,9 +141,9 @@ impl ClientSession {
             for name in &change.removed {
                 held.remove(name);
             }
-            if complete {
-                self.complete.insert(kind);
-            }
+        }
+        if outcome.is_ok() && complete {
+            self.complete.insert(kind);
         }
         DeltaDiscoveryRequest {
             type_url: kind.to_owned(),

@@ -23,8 +23,9 @@ pub(super) struct Subscription {
     /// Resources in the next response at most; halved on refusal, doubled on acceptance.
     batch: usize,
     refusals: u32,
-    /// A response has been sent since the client subscribed.
-    greeted: bool,
+    /// The last response said that nothing more is to come. False at first: a client that is up
+    /// to date hears so.
+    concluded: bool,
     /// The last refusal, until what was refused has been mended.
     pub(super) refused: Option<String>,
 }
@@ -97,7 +98,7 @@ impl Subscription {
             outstanding: None,
             batch: MAX_BATCH,
             refusals: 0,
-            greeted: false,
+            concluded: false,
             refused: None,
         }
     }
@@ -165,6 +166,8 @@ impl Subscription {
         self.refusals += 1;
         self.refused = Some(message);
         let size = outstanding.sent.len();
+        // Whoever refuses to hear that there is nothing more is not told again.
+        self.concluded &= size == 0;
         // One resource at fault must not hold up the others: they are tried in smaller parts.
         let search = size > 1 && self.refusals <= MAX_REFUSALS;
         self.batch = match size {
@@ -196,8 +199,9 @@ impl Subscription {
             return None;
         }
         let (sent, resources) = self.select(published, gate);
-        // An empty response greets a client that is already up to date: now it knows.
-        if sent.is_empty() && (self.greeted || !self.is_told(published)) {
+        // An empty response tells a client that was already up to date, or waited for more, or
+        // refused the last part, that there is nothing more.
+        if sent.is_empty() && (self.concluded || !self.is_told(published)) {
             return None;
         }
         let remaining = self.waiting(published).count();
@@ -206,15 +210,14 @@ impl Subscription {
             .filter(|(_, version)| version.is_none())
             .map(|(name, _)| name.clone())
             .collect();
-        let complete = remaining == sent.len();
-        self.greeted = true;
+        self.concluded = remaining == sent.len();
         self.outstanding = Some(Outstanding {
             nonce: nonce.clone(),
             sequence: published.sequence,
             sent,
         });
         Some(DeltaDiscoveryResponse {
-            system_version_info: if complete {
+            system_version_info: if self.concluded {
                 published.version.clone()
             } else {
                 String::new()
@@ -290,7 +293,7 @@ impl Subscription {
 
     /// The client has exactly what is published, and has said so.
     pub(super) fn is_synced(&self) -> bool {
-        self.greeted && self.differs.is_empty() && self.outstanding.is_none()
+        self.concluded && self.differs.is_empty() && self.outstanding.is_none()
     }
 
     /// The client holds exactly what is published.

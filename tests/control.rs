@@ -1,0 +1,315 @@
+//! Server and client of the control stream over real TLS on loopback.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use skep::control::client::{self, ClientSettings, ClientStatus, Delivery};
+use skep::control::identity::Identity;
+use skep::control::pki::{self, Bundle};
+use skep::control::server::Server;
+use skep::control::wire::{self, BACKEND, ROUTE};
+use skep::control::{Change, ProxyState, Snapshot};
+use skep::route::table::{Backend, Route, RouteTable, Target};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), wait)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within 20 s"))
+}
+
+struct Operator {
+    server: Server,
+    port: u16,
+    stop: CancellationToken,
+    _guard: DropGuard,
+}
+
+async fn operator(server: Server, port: u16, bundle: &Bundle) -> Operator {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let stop = CancellationToken::new();
+    let identity = Identity::parse(&bundle.operator, &bundle.ca).unwrap();
+    let (serving, token) = (server.clone(), stop.clone());
+    tokio::spawn(async move { serving.serve(listener, identity, token).await.unwrap() });
+    Operator {
+        server,
+        port,
+        _guard: stop.clone().drop_guard(),
+        stop,
+    }
+}
+
+impl Operator {
+    async fn fleet(&self, what: &str, good: impl Fn(&[ProxyState]) -> bool) -> Vec<ProxyState> {
+        let mut changes = self.server.changes();
+        soon(what, async {
+            loop {
+                changes.borrow_and_update();
+                let fleet = self.server.fleet("east");
+                if good(&fleet) {
+                    return fleet;
+                }
+                changes.changed().await.unwrap();
+            }
+        })
+        .await
+    }
+
+    async fn acked(&self, snapshot: &Snapshot) {
+        let version = snapshot.version();
+        self.fleet("acknowledged", |fleet| {
+            fleet.len() == 1 && fleet[0].acked.as_ref() == Some(&version)
+        })
+        .await;
+    }
+}
+
+struct Proxy {
+    deliveries: mpsc::Receiver<Delivery>,
+    status: watch::Receiver<ClientStatus>,
+    _guard: DropGuard,
+}
+
+fn proxy(endpoint: String, pem: &str, ca: &str, known: Snapshot) -> Proxy {
+    let (sender, status) = watch::channel(ClientStatus::default());
+    let (tx, deliveries) = mpsc::channel(1);
+    let settings = ClientSettings {
+        endpoint,
+        identity: Identity::parse(pem, ca).unwrap(),
+        task: "task".to_owned(),
+        cluster: "east".to_owned(),
+        node: "node".to_owned(),
+        build: "1".to_owned(),
+        status: Arc::new(sender),
+    };
+    let stop = CancellationToken::new();
+    tokio::spawn(client::run(settings, known, tx, stop.clone()));
+    Proxy {
+        deliveries,
+        status,
+        _guard: stop.drop_guard(),
+    }
+}
+
+impl Proxy {
+    /// Takes the next change that is not the listener's.
+    async fn next(&mut self, answer: Result<(), String>) -> Change {
+        loop {
+            let delivery = soon("a change", self.deliveries.recv()).await.unwrap();
+            let routed = delivery.change.type_url == BACKEND || delivery.change.type_url == ROUTE;
+            let reply = if routed { answer.clone() } else { Ok(()) };
+            delivery.reply.send(reply).unwrap();
+            if routed {
+                return delivery.change;
+            }
+        }
+    }
+
+    async fn status(&mut self, what: &str, good: impl FnMut(&ClientStatus) -> bool) {
+        soon(what, self.status.wait_for(good)).await.unwrap();
+    }
+}
+
+fn table(hosts: &[&str]) -> Snapshot {
+    let mut table = RouteTable::default();
+    for host in hosts {
+        let route = Route {
+            host: (*host).to_owned(),
+            targets: vec![Target {
+                backend: (*host).to_owned(),
+                weight: None,
+            }],
+            ..Route::default()
+        };
+        table.routes.insert(route.name(), route);
+        table
+            .backends
+            .insert((*host).to_owned(), Backend::default());
+    }
+    wire::snapshot(&table)
+}
+
+fn names(change: &Change) -> Vec<&str> {
+    change.upserts.keys().map(String::as_str).collect()
+}
+
+fn local(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+#[tokio::test]
+async fn a_published_table_is_delivered_backend_first_and_acknowledged() {
+    let bundle = pki::issue().unwrap();
+    let operator = operator(Server::new(), 0, &bundle).await;
+    let mut proxy = proxy(
+        local(operator.port),
+        &bundle.proxy,
+        &bundle.ca,
+        Snapshot::default(),
+    );
+    let first = table(&["a.test"]);
+    operator.server.publish("east", first.clone());
+    assert_eq!(names(&proxy.next(Ok(())).await), ["a.test"]);
+    assert_eq!(names(&proxy.next(Ok(())).await), ["a.test/"]);
+    operator.acked(&first).await;
+    proxy.status("synced", |status| status.synced).await;
+
+    let second = table(&["a.test", "b.test"]);
+    operator.server.publish("east", second.clone());
+    assert_eq!(names(&proxy.next(Ok(())).await), ["b.test"]);
+    assert_eq!(names(&proxy.next(Ok(())).await), ["b.test/"]);
+    operator.acked(&second).await;
+    let fleet = operator.server.fleet("east");
+    assert_eq!(
+        (fleet[0].task.as_str(), fleet[0].node.as_str()),
+        ("task", "node")
+    );
+    drop(proxy);
+    operator.fleet("the proxy is gone", <[_]>::is_empty).await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_seen_in_the_fleet_until_it_is_mended() {
+    let bundle = pki::issue().unwrap();
+    let operator = operator(Server::new(), 0, &bundle).await;
+    let mut proxy = proxy(
+        local(operator.port),
+        &bundle.proxy,
+        &bundle.ca,
+        Snapshot::default(),
+    );
+    operator.server.publish("east", table(&["a.test"]));
+    assert_eq!(
+        proxy.next(Err("no room".to_owned())).await.type_url,
+        BACKEND
+    );
+    let refused = |fleet: &[ProxyState]| fleet.iter().any(|p| p.nack.as_deref() == Some("no room"));
+    let fleet = operator.fleet("refusal", refused).await;
+    assert_eq!(fleet[0].acked, None);
+    assert_eq!(proxy.next(Ok(())).await.type_url, ROUTE);
+    let mended = table(&[]);
+    operator.server.publish("east", mended.clone());
+    assert_eq!(proxy.next(Ok(())).await.removed, ["a.test/"]);
+    operator.acked(&mended).await;
+    operator
+        .fleet("mended", |fleet| fleet[0].nack.is_none())
+        .await;
+}
+
+#[tokio::test]
+async fn a_restarted_operator_removes_nothing_and_sends_nothing_again() {
+    let bundle = pki::issue().unwrap();
+    let first = operator(Server::new(), 0, &bundle).await;
+    let known = table(&["a.test"]);
+    let mut proxy = proxy(local(first.port), &bundle.proxy, &bundle.ca, known.clone());
+    first.server.publish("east", known.clone());
+    first.acked(&known).await;
+    let port = first.port;
+    first.stop.cancel();
+    proxy
+        .status("disconnected", |status| !status.connected)
+        .await;
+    drop(first);
+
+    let second = operator(Server::new(), port, &bundle).await;
+    second
+        .fleet("reconnected, nothing published", |fleet| fleet.len() == 1)
+        .await;
+    assert!(proxy.deliveries.is_empty());
+    let next = table(&["a.test", "b.test"]);
+    second.server.publish("east", next.clone());
+    // The first that is delivered at all is what is new.
+    let change = proxy.next(Ok(())).await;
+    assert_eq!((names(&change), change.removed.len()), (vec!["b.test"], 0));
+    proxy.next(Ok(())).await;
+    second.acked(&next).await;
+}
+
+#[tokio::test]
+async fn a_proxy_moves_to_the_other_operator() {
+    let bundle = pki::issue().unwrap();
+    let one = operator(Server::new(), 0, &bundle).await;
+    let listener = TcpListener::bind(("::1", one.port)).await;
+    let Ok(listener) = listener else {
+        return; // No IPv6 loopback here: two addresses of one name cannot be had.
+    };
+    drop(listener);
+    let known = table(&["a.test"]);
+    one.server.publish("east", known.clone());
+    let two = Server::new();
+    two.publish("east", known.clone());
+    let proxy = proxy(local(one.port), &bundle.proxy, &bundle.ca, known.clone());
+    one.acked(&known).await;
+    let port = one.port;
+    one.stop.cancel();
+    one.fleet("left", <[_]>::is_empty).await;
+    drop(one);
+    let two = operator(two, port, &bundle).await;
+    two.acked(&known).await;
+    assert!(proxy.deliveries.is_empty());
+}
+
+#[tokio::test]
+async fn an_operator_of_another_authority_is_not_believed() {
+    let (ours, theirs) = (pki::issue().unwrap(), pki::issue().unwrap());
+    let operator = operator(Server::new(), 0, &theirs).await;
+    operator.server.publish("east", table(&["a.test"]));
+    let mut proxy = proxy(
+        local(operator.port),
+        &ours.proxy,
+        &ours.ca,
+        Snapshot::default(),
+    );
+    proxy
+        .status("refused", |status| status.error.is_some())
+        .await;
+    assert!(operator.server.fleet("east").is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_a_proxy_gets_no_word() {
+    let (ours, theirs) = (pki::issue().unwrap(), pki::issue().unwrap());
+    let operator = operator(Server::new(), 0, &ours).await;
+    operator.server.publish("east", table(&["a.test"]));
+    // One from another authority, and one that our authority vouches for as something else.
+    for pem in [&theirs.proxy, &ours.operator] {
+        let mut proxy = proxy(local(operator.port), pem, &ours.ca, Snapshot::default());
+        proxy
+            .status("refused", |status| status.error.is_some())
+            .await;
+        assert!(operator.server.fleet("east").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn large_tables_arrive_whole() {
+    let bundle = pki::issue().unwrap();
+    let operator = operator(Server::new(), 0, &bundle).await;
+    let hosts: Vec<_> = (0..10_000)
+        .map(|n| format!("{n:05}.example.test"))
+        .collect();
+    let large = table(&hosts.iter().map(String::as_str).collect::<Vec<_>>());
+    operator.server.publish("east", large.clone());
+    let mut proxy = proxy(
+        local(operator.port),
+        &bundle.proxy,
+        &bundle.ca,
+        Snapshot::default(),
+    );
+    let mut held = BTreeMap::new();
+    while held.len() < 20_000 {
+        let change = proxy.next(Ok(())).await;
+        held.extend(
+            change
+                .upserts
+                .into_iter()
+                .map(|(name, r)| (name, r.version)),
+        );
+    }
+    operator.acked(&large).await;
+}
