@@ -31,6 +31,10 @@ struct Operator {
 
 async fn operator(server: Server, port: u16, bundle: &Bundle) -> Operator {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    operator_on(server, listener, bundle)
+}
+
+fn operator_on(server: Server, listener: TcpListener, bundle: &Bundle) -> Operator {
     let port = listener.local_addr().unwrap().port();
     let stop = CancellationToken::new();
     let identity = Identity::parse(&bundle.operator, &bundle.ca).unwrap();
@@ -231,26 +235,31 @@ async fn a_restarted_operator_removes_nothing_and_sends_nothing_again() {
 }
 
 #[tokio::test]
-async fn a_proxy_moves_to_the_other_operator() {
+async fn a_proxy_moves_to_the_other_operator_of_the_same_name() {
     let bundle = pki::issue().unwrap();
     let one = operator(Server::new(), 0, &bundle).await;
-    let listener = TcpListener::bind(("::1", one.port)).await;
-    let Ok(listener) = listener else {
-        return; // No IPv6 loopback here: two addresses of one name cannot be had.
+    // Two addresses of one name: both loopbacks, where there are two.
+    let Ok(listener) = TcpListener::bind(("::1", one.port)).await else {
+        return;
     };
-    drop(listener);
+    let two = operator_on(Server::new(), listener, &bundle);
+    let endpoint = format!("localhost:{}", one.port);
+    if tokio::net::lookup_host(&endpoint).await.unwrap().count() < 2 {
+        return;
+    }
     let known = table(&["a.test"]);
     one.server.publish("east", known.clone());
-    let two = Server::new();
-    two.publish("east", known.clone());
-    let proxy = proxy(local(one.port), &bundle.proxy, &bundle.ca, known.clone());
-    one.acked(&known).await;
-    let port = one.port;
-    one.stop.cancel();
-    one.fleet("left", <[_]>::is_empty).await;
-    drop(one);
-    let two = operator(two, port, &bundle).await;
-    two.acked(&known).await;
+    two.server.publish("east", known.clone());
+    let mut proxy = proxy(endpoint, &bundle.proxy, &bundle.ca, known.clone());
+    proxy.status("synced", |status| status.synced).await;
+    let (first, other) = if one.server.fleet("east").is_empty() {
+        (two, one)
+    } else {
+        (one, two)
+    };
+    first.stop.cancel();
+    other.acked(&known).await;
+    first.fleet("left", <[_]>::is_empty).await;
     assert!(proxy.deliveries.is_empty());
 }
 

@@ -91,7 +91,7 @@ impl Identity {
         // Building a configuration compares the key with the certificate.
         rustls::ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map(|builder| builder.with_no_client_auth())
+            .map(rustls::ConfigBuilder::<rustls::ServerConfig, _>::with_no_client_auth)
             .and_then(|builder| builder.with_single_cert(chain, key))
             .map_err(|error| fail(bundle_name, error.to_string()))?;
         Ok(Self {

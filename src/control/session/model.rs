@@ -77,8 +77,8 @@ impl Model {
     fn step(&mut self, step: Step) {
         match step {
             Step::Publish(cluster) => self.publish(&cluster),
-            Step::ToServer => self.to_server(),
-            Step::ToClient => self.to_client(),
+            Step::ToServer => self.feed_server(),
+            Step::ToClient => self.feed_client(),
             Step::Reconnect => self.connect(true),
             Step::Restart => self.connect(false),
         }
@@ -110,7 +110,7 @@ impl Model {
         }
     }
 
-    fn to_server(&mut self) {
+    fn feed_server(&mut self) {
         if let Some(request) = self.requests.pop_front() {
             let said = self.server.request(request).unwrap();
             assert!(self.published.is_some() || said.is_empty());
@@ -118,7 +118,7 @@ impl Model {
         }
     }
 
-    fn to_client(&mut self) {
+    fn feed_client(&mut self) {
         if let Some(response) = self.responses.pop_front() {
             let received = self.client.receive(response).unwrap();
             assert_eq!(received.fault, None);
@@ -164,8 +164,8 @@ impl Model {
             if self.requests.is_empty() && self.responses.is_empty() {
                 return;
             }
-            self.to_server();
-            self.to_client();
+            self.feed_server();
+            self.feed_client();
         }
         panic!("the two ends never come to rest");
     }

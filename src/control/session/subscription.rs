@@ -39,9 +39,13 @@ struct Difference {
     first: u64,
     /// Sequence of the last snapshot that changed this name.
     last: u64,
-    /// The published version (`None`: its absence) that the client has refused.
-    refused: Option<Option<String>>,
+    /// What was sent and refused.
+    refused: Option<Refused>,
 }
+
+/// A published version (`None`: its absence) that the client does not want.
+#[derive(Debug)]
+struct Refused(Option<String>);
 
 #[derive(Debug)]
 struct Outstanding {
@@ -183,7 +187,7 @@ impl Subscription {
             if difference.held == now {
                 self.differs.remove(&name);
             } else if !search {
-                difference.refused = Some(sent);
+                difference.refused = Some(Refused(sent));
             }
         }
     }
@@ -276,7 +280,7 @@ impl Subscription {
             difference
                 .refused
                 .as_ref()
-                .is_none_or(|refused| *refused != version(published.get(self.kind, name)))
+                .is_none_or(|Refused(refused)| *refused != version(published.get(self.kind, name)))
         })
     }
 
@@ -316,7 +320,10 @@ impl Subscription {
     fn settle(&mut self, published: &Published) {
         let stands = |(name, difference): (&String, &Difference)| {
             let now = version(published.get(self.kind, name));
-            difference.refused.as_ref() == Some(&now)
+            difference
+                .refused
+                .as_ref()
+                .is_some_and(|Refused(refused)| *refused == now)
         };
         if self.refused.is_some()
             && (self.differs.is_empty() || self.refusals == 0 && !self.differs.iter().any(stands))

@@ -77,10 +77,10 @@ fn line(response: &DeltaDiscoveryResponse) -> String {
     let kind = response.type_url.split(['/', '.']).nth_back(1).unwrap();
     let mut line = kind.to_owned();
     for item in &response.resources {
-        line += &format!(" +{}", item.name);
+        line.extend([" +", &item.name]);
     }
     for name in &response.removed_resources {
-        line += &format!(" -{name}");
+        line.extend([" -", name]);
     }
     line
 }
