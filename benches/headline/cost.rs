@@ -258,8 +258,8 @@ async fn control(folder: &Path) -> SocketAddr {
         .unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        let served = server.serve(listener, identity, CancellationToken::new());
-        served.await.unwrap();
+        let forever = server.serve(listener, identity, CancellationToken::new());
+        forever.await.unwrap();
     });
     address
 }

@@ -53,14 +53,13 @@ fn ask(
     address: SocketAddr,
     host: &str,
 ) -> std::io::Result<Connection> {
-    let mut connection = match connection {
-        Some(connection) => connection,
-        None => {
-            let stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-            stream.set_nodelay(true)?;
-            BufReader::new(stream)
-        }
+    let mut connection = if let Some(kept) = connection {
+        kept
+    } else {
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.set_nodelay(true)?;
+        BufReader::new(stream)
     };
     connection
         .get_mut()

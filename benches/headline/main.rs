@@ -54,7 +54,7 @@ fn main() {
         };
         match flag.as_str() {
             "--networks" => {
-                plan.networks = value.split(',').filter_map(|n| n.parse().ok()).collect()
+                plan.networks = value.split(',').filter_map(|n| n.parse().ok()).collect();
             }
             "--changes" => plan.changes = number(),
             "--swaps" => plan.swaps = number(),
