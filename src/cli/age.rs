@@ -13,9 +13,9 @@ pub fn age(since: &str, now: OffsetDateTime) -> String {
     let seconds = (now - since).whole_seconds().max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match seconds {
-        ..120 => format!("{seconds}s"),
-        ..7_200 => format!("{minutes}m"),
-        ..172_800 => match minutes % 60 {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{minutes}m"),
+        7_200..172_800 => match minutes % 60 {
             0 => format!("{hours}h"),
             rest => format!("{hours}h{rest}m"),
         },

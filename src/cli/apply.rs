@@ -119,3 +119,44 @@ fn with_declared(world: &World, clusters: &[ServiceCluster]) -> World {
     }
     world
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::service_cluster::NetworkRef;
+    use crate::cli::get::tests::east;
+    use crate::world::Network;
+
+    fn east_on(network: &str) -> ServiceCluster {
+        let mut east = east();
+        east.spec.networks = Some(vec![NetworkRef {
+            name: network.into(),
+            create: None,
+        }]);
+        east
+    }
+
+    #[test]
+    fn a_network_that_is_not_there_is_a_warning_that_says_what_to_do() {
+        let told = warnings(&World::default(), &[east_on("eastnet")]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("servicecluster/east: "), "{told:?}");
+        assert!(told[0].contains("docker network create"), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_there_and_what_install_makes_are_no_warnings() {
+        let mut world = World::default();
+        let network = Network {
+            id: "n".into(),
+            name: "eastnet".into(),
+            driver: "overlay".into(),
+            ..Network::default()
+        };
+        world.networks.insert("n".into(), network);
+        assert_eq!(
+            warnings(&world, &[east_on("eastnet")]),
+            Vec::<String>::new()
+        );
+    }
+}

@@ -77,8 +77,8 @@ fn head(cluster: &ServiceCluster, declared: &Declared) -> String {
     line("Ports", &ports(cluster));
     if !declared.faults.is_empty() {
         let faults = declared.faults.iter();
-        let faults: String = faults.map(|fault| format!("{fault}\n")).collect();
-        section(&mut text, "Faults", &indented(&faults));
+        let faults: Vec<String> = faults.map(ToString::to_string).collect();
+        section(&mut text, "Faults", &indented(&faults.join("\n")));
     }
     text
 }
@@ -163,7 +163,7 @@ fn section(text: &mut String, title: &str, body: &str) {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }
 
 fn pairs(map: &StringMap) -> String {

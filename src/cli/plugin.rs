@@ -25,7 +25,7 @@ pub enum Call {
 
 /// Turns the command line, however it came, into Skep's own form.
 pub fn normalize(args: impl IntoIterator<Item = OsString>) -> Call {
-    let mut args: Vec<OsString> = args.into_iter().collect();
+    let args: Vec<OsString> = args.into_iter().collect();
     if args.get(1).is_some_and(|arg| arg == METADATA) {
         return Call::Metadata;
     }
@@ -38,11 +38,6 @@ pub fn normalize(args: impl IntoIterator<Item = OsString>) -> Call {
     match args.get(1).and_then(|arg| arg.to_str()) {
         None => Call::Metadata,
         Some("__complete" | "__completeNoDesc") => Call::Completion,
-        Some("help") => {
-            args.drain(1..args.len().min(3));
-            args.push("--help".into());
-            Call::Run(args)
-        }
         Some(_) => Call::Run(without_dockers_own(args)),
     }
 }
@@ -60,6 +55,10 @@ fn without_dockers_own(args: Vec<OsString>) -> Vec<OsString> {
         let name = text.split('=').next().unwrap_or(text);
         if text == "skep" {
             break;
+        } else if text == "help" {
+            // `docker help skep`
+            kept.push("--help".into());
+            return kept;
         } else if IGNORED_WITH_VALUE.contains(&text) {
             args.next();
         } else if IGNORED_WITH_VALUE.contains(&name) || matches!(name, "-D" | "--debug" | "--tls") {
@@ -168,8 +167,8 @@ mod tests {
     #[test]
     fn dockers_help_and_completion_are_answered() {
         assert_eq!(
-            run(&["docker-skep", "help", "skep"]),
-            command(&["docker-skep", "--help"])
+            run(&["docker-skep", "--config", "/c", "help", "skep"]),
+            command(&["docker-skep", "--config", "/c", "--help"])
         );
         assert_eq!(
             run(&["docker-skep", "__complete", "skep", ""]),

@@ -101,30 +101,33 @@ impl Versions {
     }
 
     fn text(&self) -> String {
-        let mut text = format!(
-            "Client:    {} ({})\n",
-            self.client.version, self.client.api_version
-        );
+        let client = &self.client;
+        let mut lines = vec![format!(
+            "Client:    {} ({})",
+            client.version, client.api_version
+        )];
         if let Some(engine) = &self.engine {
             let role = if engine.manager {
                 "manager"
             } else {
                 "not a manager"
             };
-            text.push_str(&format!(
-                "Engine:    {} (API {}, {role}) at {}\n",
+            lines.push(format!(
+                "Engine:    {} (API {}, {role}) at {}",
                 engine.version, engine.api_version, engine.host
             ));
-            text.push_str(&match &self.operator {
-                Some(operator) => format!(
-                    "Operator:  {} ({}, {}/{} running)\n",
-                    operator.image, operator.service, operator.running, operator.replicas
-                ),
-                None if engine.manager => "Operator:  not installed\n".to_owned(),
-                None => String::new(),
-            });
         }
-        text
+        match (&self.operator, &self.engine) {
+            (Some(operator), _) => lines.push(format!(
+                "Operator:  {} ({}, {}/{} running)",
+                operator.image, operator.service, operator.running, operator.replicas
+            )),
+            (None, Some(engine)) if engine.manager => {
+                lines.push("Operator:  not installed".to_owned());
+            }
+            (None, _) => {}
+        }
+        lines.join("\n") + "\n"
     }
 }
 

@@ -9,7 +9,7 @@ use super::session::{Progress, Session, View};
 use super::view::{missing, resource};
 use crate::api::{ConditionStatus, ConditionType, ServiceCluster};
 use crate::names;
-use crate::world::World;
+use crate::world::{TaskState, World};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl fmt::Display for Goal {
         match self {
             Self::Condition(kind, ConditionStatus::True) => write!(f, "{kind:?}"),
             Self::Condition(kind, status) => write!(f, "{kind:?}={status:?}"),
-            Self::Delete => f.write_str("deleted"),
+            Self::Delete => f.write_str("is gone"),
         }
     }
 }
@@ -164,11 +164,18 @@ pub fn remains(world: &World, cluster: &str) -> Vec<String> {
     let networks = world.networks.values();
     let networks =
         networks.filter(|network| owned(&network.labels) && !used_by_others(world, &network.id));
+    let proxies = world.tasks.values().filter(|task| {
+        owned(&task.container_labels)
+            && (TaskState::Assigned..=TaskState::Running).contains(&task.state)
+            && world.nodes.get(&task.node).is_some_and(|node| node.ready)
+    });
+    let proxies = proxies.count();
     let label = names::owned_label(cluster);
     let nodes = world.nodes.values();
     let nodes = nodes.filter(|node| node.labels.contains_key(&label));
     services
         .map(|service| format!("service {} is there", service.spec.name))
+        .chain((proxies > 0).then(|| format!("{proxies} proxies still stop")))
         .chain(networks.map(|network| format!("network {} is there", network.name)))
         .chain(nodes.map(|node| format!("node {} carries its labels", node.hostname)))
         .collect()

@@ -206,9 +206,8 @@ mod tests {
             labels: spec::labels(component),
             ..Network::default()
         };
-        for network in [network(names::CONTROL_NETWORK, "control")] {
-            world.networks.insert(network.id.clone(), network);
-        }
+        let control = network(names::CONTROL_NETWORK, "control");
+        world.networks.insert(control.id.clone(), control);
         for (name, labels) in [
             (names::SECRET_CA, spec::labels("pki")),
             ("skep-other", spec::labels("pki")),
