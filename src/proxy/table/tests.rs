@@ -1,1 +1,256 @@
+//! What a table must hold, whatever the order it was built in.
 
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::proxy::Assembler;
+use crate::route::{Backend, Endpoint as At, PathMatch, Route, RouteTable, Target};
+
+fn route(host: &str, path: &str, backends: &[&str]) -> Route {
+    let target = |name: &&str| Target {
+        backend: (*name).to_owned(),
+        weight: None,
+    };
+    Route {
+        host: host.to_owned(),
+        path: PathMatch::Prefix(path.to_owned()),
+        rewrite: false,
+        targets: backends.iter().map(target).collect(),
+    }
+}
+
+fn backend(ports: &[u16]) -> Backend {
+    let endpoint = |port: &u16| At {
+        address: ([127, 0, 0, 1], *port).into(),
+        id: format!("task-{port}"),
+    };
+    Backend {
+        service: "demo".to_owned(),
+        endpoints: ports.iter().map(endpoint).collect(),
+    }
+}
+
+fn with(routes: &[(&str, &str)]) -> Arc<Table> {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1]));
+    for (host, path) in routes {
+        let route = route(host, path, &["b"]);
+        assembler.set_route(&route.name(), route);
+    }
+    assembler.build()
+}
+
+fn found<'t>(table: &'t Table, host: &str, path: &str) -> Option<&'t str> {
+    table.find(host, path).map(|route| &*route.name)
+}
+
+fn port(route: &LiveRoute, tried: &[std::net::SocketAddr], now: u64) -> Option<u16> {
+    Some(route.pick(tried, now)?.1.address.port())
+}
+
+#[test]
+fn the_most_specific_host_and_then_the_longest_prefix_on_segment_borders_wins() {
+    let table = with(&[
+        ("demo.a", "/"),
+        ("demo.a", "/app"),
+        ("demo.a", "/app/deep"),
+        ("only.a", "/app"),
+        ("*.a", "/"),
+        ("*.wild.a", "/"),
+    ]);
+    for (host, path, want) in [
+        ("demo.a", "/", Some("demo.a/")),
+        ("demo.a", "/app", Some("demo.a/app")),
+        ("demo.a", "/app/", Some("demo.a/app")),
+        ("demo.a", "/apple", Some("demo.a/")),
+        ("demo.a", "/app/deeper", Some("demo.a/app")),
+        ("demo.a", "/app/deep/x", Some("demo.a/app/deep")),
+        ("only.a", "/other", None),
+        ("x.a", "/", Some("*.a/")),
+        ("y.x.a", "/", Some("*.a/")),
+        ("x.wild.a", "/", Some("*.wild.a/")),
+        ("wild.a", "/", Some("*.a/")),
+        ("a", "/", None),
+        (".a", "/", None),
+        ("", "/", None),
+    ] {
+        assert_eq!(found(&table, host, path), want, "{host}{path}");
+    }
+}
+
+#[test]
+fn the_default_route_takes_hosts_that_no_other_names() {
+    let table = with(&[("demo.a", "/app"), ("*", "/")]);
+    assert_eq!(found(&table, "other.b", "/x"), Some("*/"));
+    assert_eq!(found(&table, "", "/"), Some("*/"));
+    assert_eq!(found(&table, "demo.a", "/x"), None);
+}
+
+#[test]
+fn a_rewritten_path_has_exactly_one_slash_in_front() {
+    let table = with(&[("demo.a", "/app"), ("demo.a", "/")]);
+    let route = table.find("demo.a", "/app").unwrap();
+    for (path, want) in [
+        ("/app", "/"),
+        ("/app/", "/"),
+        ("/app/x", "/x"),
+        ("/app//x", "/x"),
+    ] {
+        assert_eq!(route.rest(path), want);
+    }
+    assert_eq!(table.find("demo.a", "/").unwrap().rest("/x"), "/x");
+}
+
+#[test]
+fn a_route_is_live_when_its_backend_has_come_and_the_old_one_serves_until_then() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_route("r", route("demo.a", "/", &["old"]));
+    assert_eq!(found(&assembler.build(), "demo.a", "/"), None);
+    assembler.set_backend("old", &backend(&[1]));
+    assert_eq!(found(&assembler.build(), "demo.a", "/"), Some("r"));
+    assembler.set_route("r", route("demo.a", "/", &["new"]));
+    assert_eq!(assembler.waiting(), ["r"]);
+    // The old backend goes on changing, and even going, under the route that still uses it.
+    assembler.set_backend("old", &backend(&[2]));
+    assembler.remove_backend("old");
+    let table = assembler.build();
+    assert_eq!(port(table.find("demo.a", "/").unwrap(), &[], 1), Some(2));
+    assembler.set_backend("new", &backend(&[3]));
+    let table = assembler.build();
+    assert_eq!(port(table.find("demo.a", "/").unwrap(), &[], 1), Some(3));
+    assert!(assembler.waiting().is_empty());
+}
+
+#[test]
+fn a_route_that_moves_leaves_nothing_behind() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1]));
+    assembler.set_route("r", route("demo.a", "/old", &["b"]));
+    assembler.set_route("r", route("demo.b", "/new", &["b"]));
+    let table = assembler.build();
+    assert_eq!(found(&table, "demo.a", "/old"), None);
+    assert_eq!(found(&table, "demo.b", "/new"), Some("r"));
+    assembler.remove_route("r");
+    assert_eq!(assembler.build().all().count(), 0);
+}
+
+#[test]
+fn a_table_that_a_request_holds_is_not_touched() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1]));
+    assembler.set_route("r", route("demo.a", "/", &["b"]));
+    let held = assembler.build();
+    assembler.remove_route("r");
+    assembler.build();
+    assert_eq!(found(&held, "demo.a", "/"), Some("r"));
+}
+
+#[test]
+fn endpoints_and_their_standing_outlive_a_change() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1, 2]));
+    assembler.set_route("r", route("demo.a", "/", &["b"]));
+    let before = assembler.build();
+    let (_, bad) = before.find("demo.a", "/").unwrap().pick(&[], 1).unwrap();
+    bad.avoid_until(100);
+    assembler.set_backend("b", &backend(&[1, 2, 3]));
+    let table = assembler.build();
+    let after = table.find("demo.a", "/").unwrap();
+    let picked: Vec<_> = (0..6).filter_map(|_| port(after, &[], 99)).collect();
+    assert!(!picked.contains(&bad.address.port()), "{picked:?}");
+    assert!((0..6).any(|_| port(after, &[], 100) == Some(bad.address.port())));
+}
+
+#[test]
+fn endpoints_take_turns_and_bad_ones_are_used_when_all_are_bad() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1, 2, 3]));
+    assembler.set_route("r", route("demo.a", "/", &["b"]));
+    let table = assembler.build();
+    let route = table.find("demo.a", "/").unwrap();
+    let mut counts = BTreeMap::new();
+    for _ in 0..300 {
+        *counts.entry(port(route, &[], 1).unwrap()).or_insert(0) += 1;
+    }
+    assert_eq!(counts, BTreeMap::from([(1, 100), (2, 100), (3, 100)]));
+    for backend in route.backends() {
+        backend
+            .endpoints
+            .iter()
+            .for_each(|endpoint| endpoint.avoid_until(100));
+    }
+    assert!(port(route, &[], 1).is_some());
+    let tried = [1, 2, 3].map(|port| ([127, 0, 0, 1], port).into());
+    assert_eq!(port(route, &tried[..2], 1), Some(3));
+    assert_eq!(port(route, &tried, 1), None);
+}
+
+proptest! {
+    #[test]
+    fn weights_are_met_at_every_moment(weights in proptest::collection::vec(0u32..50, 1..5)) {
+        let mut assembler = Assembler::new(1);
+        let mut weighted = route("demo.a", "/", &[]);
+        for (at, weight) in (1u16..).zip(&weights) {
+            assembler.set_backend(&format!("b{at}"), &backend(&[at]));
+            weighted.targets.push(Target { backend: format!("b{at}"), weight: Some(*weight) });
+        }
+        assembler.set_route("r", weighted);
+        let table = assembler.build();
+        let route = table.find("demo.a", "/").unwrap();
+        let total: u32 = weights.iter().sum();
+        if total == 0 {
+            prop_assert_eq!(port(route, &[], 1), None);
+            return Ok(());
+        }
+        let mut counts = vec![0u32; weights.len()];
+        for turn in 1..=500u32 {
+            counts[usize::from(port(route, &[], 1).unwrap()) - 1] += 1;
+            for (count, weight) in counts.iter().zip(&weights) {
+                let due = f64::from(turn) * f64::from(*weight) / f64::from(total);
+                prop_assert!((f64::from(*count) - due).abs() < 6.0, "{:?} of {:?}", counts, weights);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_changes_does_not_matter(
+        places in proptest::collection::btree_set((0usize..5, 0usize..12), 1..30),
+        order in any::<u64>(),
+    ) {
+        let mut names: Vec<(String, String)> = places
+            .iter()
+            .map(|(host, path)| {
+                let host = ["demo.a", "*.a", "x.demo.a", "*", "b"][*host].to_owned();
+                (host, if *path == 0 { "/".to_owned() } else { format!("/{}", "p/".repeat(*path).trim_end_matches('/')) })
+            })
+            .collect();
+        let want = {
+            let mut table = RouteTable::default();
+            table.backends.insert("b".to_owned(), backend(&[1]));
+            for (host, path) in &names {
+                let route = route(host, path, &["b"]);
+                table.routes.insert(route.name(), route);
+            }
+            let mut assembler = Assembler::new(1);
+            assembler.set_all(&table);
+            assembler.build()
+        };
+        let turn = usize::try_from(order % names.len() as u64).unwrap();
+        names.rotate_left(turn);
+        let mut assembler = Assembler::new(1);
+        for (host, path) in &names {
+            let route = route(host, path, &["b"]);
+            assembler.set_route(&route.name(), route);
+        }
+        assembler.set_backend("b", &backend(&[1]));
+        let table = assembler.build();
+        for host in ["demo.a", "y.a", "x.demo.a", "b", "c"] {
+            for depth in 0..14 {
+                let path = format!("/{}", "p/".repeat(depth));
+                prop_assert_eq!(found(&table, host, &path), found(&want, host, &path));
+            }
+        }
+    }
+}
