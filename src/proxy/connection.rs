@@ -72,13 +72,13 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: TcpStream, peer: Sock
         let connection = worker.http2.serve_connection(io, service);
         // Streams are many and short: a client that is told to go away early loses nothing.
         attend(&worker, &watch, Stage::Leaving, connection, |it| {
-            it.graceful_shutdown()
+            it.graceful_shutdown();
         })
         .await;
     } else {
         let connection = worker.http1.serve_connection(io, service).with_upgrades();
         attend(&worker, &watch, Stage::Closing, connection, |it| {
-            it.graceful_shutdown()
+            it.graceful_shutdown();
         })
         .await;
     }
@@ -157,16 +157,17 @@ struct Greeting {
 async fn greet(stream: &mut TcpStream, expect_proxy: bool) -> Option<Greeting> {
     let mut bytes = BytesMut::with_capacity(1024);
     let mut client = None;
-    while expect_proxy {
-        match proxy_protocol::parse(&bytes) {
-            Header::Partial => more(stream, &mut bytes).await?,
-            Header::Invalid => return None,
-            Header::Whole(len, address) => {
-                bytes.advance(len);
-                client = address;
-                break;
+    if expect_proxy {
+        client = loop {
+            match proxy_protocol::parse(&bytes) {
+                Header::Partial => more(stream, &mut bytes).await?,
+                Header::Invalid => return None,
+                Header::Whole(len, address) => {
+                    bytes.advance(len);
+                    break address;
+                }
             }
-        }
+        };
     }
     loop {
         let len = bytes.len().min(H2_PREFACE.len());

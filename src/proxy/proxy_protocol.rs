@@ -43,17 +43,21 @@ fn parse_v1(bytes: &[u8]) -> Header {
             Header::Partial
         };
     };
-    let source = std::str::from_utf8(&bytes[..end]).ok().and_then(source_v1);
-    source.map_or(Header::Invalid, |source| Header::Whole(end + 2, source))
+    match std::str::from_utf8(&bytes[..end]) {
+        Ok("PROXY UNKNOWN") => Header::Whole(end + 2, None),
+        Ok(line) if line.starts_with("PROXY UNKNOWN ") => Header::Whole(end + 2, None),
+        Ok(line) => match source_v1(line) {
+            Some(source) => Header::Whole(end + 2, Some(source)),
+            None => Header::Invalid,
+        },
+        Err(_) => Header::Invalid,
+    }
 }
 
 /// `PROXY TCP4 source destination port port`; `None`: not of that form.
-fn source_v1(line: &str) -> Option<Option<SocketAddr>> {
+fn source_v1(line: &str) -> Option<SocketAddr> {
     let mut words = line.split(' ').skip(1);
     let family = words.next()?;
-    if family == "UNKNOWN" {
-        return Some(None);
-    }
     let words: Vec<_> = words.collect();
     let &[source, destination, port, to_port] = words.as_slice() else {
         return None;
@@ -66,7 +70,7 @@ fn source_v1(line: &str) -> Option<Option<SocketAddr>> {
         "TCP6" => false,
         _ => return None,
     };
-    (source.is_ipv4() == v4 && destination.is_ipv4() == v4).then_some(Some((source, port).into()))
+    (source.is_ipv4() == v4 && destination.is_ipv4() == v4).then_some((source, port).into())
 }
 
 fn parse_v2(bytes: &[u8]) -> Header {
@@ -102,11 +106,10 @@ fn parse_v2(bytes: &[u8]) -> Header {
     }
     let addresses = &bytes[16..whole];
     match (command & 15, family) {
-        // LOCAL, and families that are no TCP over IP.
-        (0, _) => Header::Whole(whole, None),
         (1, 0x11) => source_v2::<4>(addresses, 12, |ip| Ipv4Addr::from(ip).into(), whole),
         (1, 0x21) => source_v2::<16>(addresses, 36, |ip| Ipv6Addr::from(ip).into(), whole),
-        (1, _) => Header::Whole(whole, None),
+        // LOCAL, and families that are no TCP over IP.
+        (0 | 1, _) => Header::Whole(whole, None),
         _ => Header::Invalid,
     }
 }

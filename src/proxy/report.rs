@@ -68,6 +68,15 @@ pub(super) fn metrics(shared: &Shared) -> String {
             counter.load(Relaxed),
         );
     }
+    gauges(&mut out, shared);
+    durations(&mut out, shared);
+    requests(&mut out, shared);
+    out.push_str("# EOF\n");
+    out
+}
+
+fn gauges(out: &mut String, shared: &Shared) {
+    let metrics = &shared.metrics;
     let table = shared.tables.load();
     let control = shared.control.borrow();
     let gauges = [
@@ -114,13 +123,9 @@ pub(super) fn metrics(shared: &Shared) -> String {
         ),
     ];
     for (name, help, value) in gauges {
-        family(&mut out, name, "gauge", help);
-        line(&mut out, name, "", value);
+        family(out, name, "gauge", help);
+        line(out, name, "", value);
     }
-    durations(&mut out, shared);
-    requests(&mut out, shared);
-    out.push_str("# EOF\n");
-    out
 }
 
 fn as_gauge(count: usize) -> i64 {

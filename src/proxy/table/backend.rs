@@ -110,7 +110,7 @@ impl LiveBackend {
         (0..len)
             .map(|step| &self.endpoints[start.wrapping_add(step) % len])
             .find(|endpoint| {
-                !(strict && endpoint.is_avoided(now)) && !tried.contains(&endpoint.address)
+                (!strict || !endpoint.is_avoided(now)) && !tried.contains(&endpoint.address)
             })
     }
 }

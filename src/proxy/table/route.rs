@@ -98,6 +98,7 @@ impl LiveRoute {
 
     /// The endpoint for the next request, other than those `tried`. Endpoints in bad standing
     /// come last. `None`: there is no other.
+    #[must_use]
     pub fn pick(
         &self,
         tried: &[SocketAddr],
