@@ -273,14 +273,16 @@ fn skep_proxy(folder: &Path, control: SocketAddr) -> Running {
     let (ca, identity, state) = (path("ca.pem"), path("proxy.pem"), path("state"));
     let args = [
         "proxy",
+        "--node",
+        "bench",
+        "--task",
+        "bench",
         "--cluster",
         "bench",
         "--control",
         &control,
         "--http-listen",
         &listen,
-        "--https-listen",
-        "127.0.0.1:0",
         "--admin-listen",
         "127.0.0.1:0",
         "--ca",

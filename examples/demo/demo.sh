@@ -50,7 +50,7 @@ await() { # STATUS HOST ADDRESS
 shows() { # STATUS HOST ADDRESS SERVICE
   bold "\$ curl -H 'Host: $2' http://$3/"
   local answer code; answer=$(curl -s -m 5 -w '\n%{http_code}' -H "Host: $2" "http://$3/"); code=${answer##*$'\n'}
-  printf '%s\n' "$answer" | head -n 2 | sed 's/^/  /'; printf '  -> %s\n' "$code"
+  printf '%s\n' "$answer" | sed "/^$/d" | head -n 2 | sed 's/^/  /'; printf '  -> %s\n' "$code"
   [ "$code" = "$1" ] || fail "expected $1"
   [ -n "${4:-}" ] || return 0
   local id want; id=$(printf '%s\n' "$answer" | sed -n 's/^container: //p')
@@ -85,7 +85,7 @@ up() {
   shows 404 demo.B "$EAST"
   note "It works. Look around:"
   [ "${DEMO:-}" = here ] || printf '  export DOCKER_HOST=%s\n' "$DOCKER_HOST"
-  printf '  %s\n' "alias skep=$PWD/$skep" "skep describe east" "docker service update --label-add com.docker.lb.hosts=other.A demoeast" \
+  printf '  %s\n' "alias skep=$(realpath "$skep")" "skep describe east" "docker service update --label-add com.docker.lb.hosts=other.A demoeast" \
     "curl -H 'Host: other.A' http://$EAST/" "make demo-down${DEMO:+ DEMO=$DEMO}      # when you are done"
 }
 
