@@ -29,6 +29,10 @@ use crate::swarm::watch::Watch;
 use crate::world::World;
 use crate::world::declared::Declared;
 
+/// How long proxies may take to find an operator that has just started: a little more than the
+/// longest pause between two of their attempts.
+const GATHERING: Duration = Duration::from_secs(8);
+
 /// What is reconciled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -61,6 +65,8 @@ pub struct Context {
     holds: Holds,
     /// The world on which each key acted last. A plan made of it again would repeat itself.
     acted_on: Mutex<BTreeMap<Key, Arc<World>>>,
+    /// When this operator began.
+    started: Instant,
     /// Hash of the proxy definition that each cluster sent last.
     attempted: Mutex<BTreeMap<String, String>>,
 }
@@ -87,6 +93,7 @@ impl Context {
             quiet: settings.quiet,
             holds: Holds::default(),
             acted_on: Mutex::default(),
+            started: Instant::now(),
             attempted: Mutex::default(),
         }
     }
@@ -142,7 +149,12 @@ impl Context {
         acted?;
         report?;
         self.prune(declared).await?;
-        Ok(action)
+        let early = self.started.elapsed() <= GATHERING;
+        Ok(match action {
+            // A status that was held back while proxies gather is told after that.
+            Action::AwaitChange if early => Action::Requeue(GATHERING),
+            action => action,
+        })
     }
 
     fn plan(&self, view: &View, declared: &Declared) -> Option<Plan> {
@@ -231,6 +243,9 @@ impl Context {
                 nack: proxy.nack,
             })
             .collect();
+        if self.gathering(view, declared, fleet.len()) {
+            return Ok(());
+        }
         let attempted = self.lock_attempted().get(&declared.name).cloned();
         let attempted = attempted.or_else(|| declared.status.as_ref()?.attempted.clone());
         let status = status(&StatusInputs {
@@ -246,6 +261,23 @@ impl Context {
         self.note_ready(&declared.name, &status);
         store::write_status(&self.engine, newest, &status).await?;
         Ok(())
+    }
+
+    /// Whether proxies may still be on their way to this operator, which has just started: until
+    /// then a status that was true before would be called false for a moment, and written twice.
+    fn gathering(&self, view: &View, declared: &Declared, connected: usize) -> bool {
+        if self.started.elapsed() > GATHERING {
+            return false;
+        }
+        let newest = declared.newest().map(|revision| revision.generation);
+        let told = declared.status.as_ref().map(|s| s.observed_generation) == newest;
+        let proxies = view
+            .world
+            .services
+            .values()
+            .filter(|service| service.is_proxy_of(&declared.name))
+            .flat_map(|service| view.world.tasks_of(&service.id));
+        told && connected < proxies.filter(|task| task.serves()).count()
     }
 
     fn note_ready(&self, cluster: &str, status: &Status) {
