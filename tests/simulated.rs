@@ -1,4 +1,6 @@
 //! The watch and the store on the simulated engine, with a paused clock and with faults.
+// Tests say what went wrong by panicking; clippy does not see that these crates are all tests.
+#![allow(clippy::unwrap_used, clippy::panic)]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod sim;

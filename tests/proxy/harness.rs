@@ -116,7 +116,7 @@ impl Proxy {
 /// A table with one route to each list of endpoints.
 pub fn table(routes: &[(&str, &str, &[SocketAddr])]) -> RouteTable {
     let mut table = RouteTable::default();
-    table.listener.cluster = "east".to_owned();
+    "east".clone_into(&mut table.listener.cluster);
     table.listener.traffic.access_log.enabled = false;
     table.listener.drain_minimum = skep::api::value::Span::from_millis(50);
     for (host, path, endpoints) in routes {

@@ -186,7 +186,7 @@ async fn a_taken_port_is_a_clear_error() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = skep::proxy::ProxySettings::new("east");
     settings.admin = taken.local_addr().unwrap();
-    let error = skep::proxy::run(settings, Default::default())
+    let error = skep::proxy::run(settings, tokio_util::sync::CancellationToken::default())
         .await
         .unwrap_err();
     assert!(
