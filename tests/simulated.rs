@@ -1,7 +1,13 @@
 //! The watch and the store on the simulated engine, with a paused clock and with faults.
-// Tests say what went wrong by panicking; clippy does not see that these crates are all tests.
-#![allow(clippy::unwrap_used, clippy::panic)]
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::unused_self,
+    clippy::match_same_arms,
+    clippy::assigning_clones
+)]
 
 mod sim;
 

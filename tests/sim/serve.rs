@@ -69,7 +69,7 @@ impl Sim {
         let body = body
             .collect()
             .await
-            .map(|b| b.to_bytes())
+            .map(http_body_util::Collected::to_bytes)
             .unwrap_or_default();
         let latency = self.state().faults.latency;
         if !latency.is_zero() {

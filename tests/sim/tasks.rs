@@ -240,10 +240,10 @@ impl State {
     }
 
     pub(super) fn forget(&mut self, id: &str) {
-        if let Some(task) = self.tasks.remove(id) {
-            if let Some(ids) = self.by_service.get_mut(&task.service) {
-                ids.remove(id);
-            }
+        if let Some(task) = self.tasks.remove(id)
+            && let Some(ids) = self.by_service.get_mut(&task.service)
+        {
+            ids.remove(id);
         }
         self.pending.remove(id);
     }
