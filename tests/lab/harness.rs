@@ -63,7 +63,8 @@ pub fn gate() -> Gate {
     Gate::Open
 }
 
-fn images() -> [PathBuf; 2] {
+/// The images of every lab.
+pub fn images() -> [PathBuf; 2] {
     ["skep.tar", "whoami.tar"].map(|name| package().join("target/images").join(name))
 }
 

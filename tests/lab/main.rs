@@ -12,8 +12,10 @@ mod bad_input;
 mod converge;
 mod harness;
 mod http;
+mod install;
 mod itself;
 mod lab;
+mod proxies;
 mod seed;
 mod wait;
 
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
         seed::trials(),
         converge::trials(),
         bad_input::trials(),
+        proxies::trials(),
+        install::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     if args.list {
