@@ -16,6 +16,7 @@ pub mod view;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch::Receiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,12 +27,13 @@ use crate::control::identity::Identity;
 use crate::control::server::Server;
 use crate::runtime::{Controller, ControllerSettings};
 use crate::swarm::Engine;
-use crate::swarm::watch::{Watch, WatchSettings};
+use crate::swarm::watch::{Health, Watch, WatchSettings};
 use crate::web::{self, AdminState};
 
 use publish::Publisher;
 use reconcile::Context;
 use telemetry::Telemetry;
+use view::Views;
 
 /// Runs the operator until `stop`.
 ///
@@ -46,35 +48,11 @@ pub async fn run(settings: OperatorSettings, stop: CancellationToken) -> Result<
 
     let telemetry = Telemetry::new();
     let server = Server::new();
-    let watch = Watch::start(
-        engine.clone(),
-        WatchSettings {
-            resync: settings.resync,
-            ..WatchSettings::default()
-        },
-        stop.clone(),
-    );
-    let (controller, waker) = Controller::new(ControllerSettings::default());
-    let publisher = Publisher::new(server.clone(), waker, telemetry.clone());
-    let views = publisher.views();
-    let context = Arc::new(Context::new(
-        engine,
-        watch.clone(),
-        server.clone(),
-        views.clone(),
-        telemetry.clone(),
-        &settings,
-    ));
-
-    let mut tasks = JoinSet::new();
-    tasks.spawn(publisher.run(watch.subscribe(), stop.clone()));
-    tasks.spawn({
-        let stop = stop.clone();
-        async move {
-            let run = move |key| reconcile::reconcile(context.clone(), key);
-            controller.run(run, stop).await;
-        }
-    });
+    let Pipeline {
+        views,
+        health,
+        mut tasks,
+    } = start(engine, &server, &telemetry, &settings, &stop);
     tasks.spawn({
         let stop = stop.clone();
         async move {
@@ -84,7 +62,7 @@ pub async fn run(settings: OperatorSettings, stop: CancellationToken) -> Result<
         }
     });
     tasks.spawn({
-        let state = admin_state(views, telemetry);
+        let state = admin_state(views, health, telemetry);
         let stop = stop.clone();
         async move {
             if let Err(error) = web::serve(admin, state, stop).await {
@@ -99,6 +77,60 @@ pub async fn run(settings: OperatorSettings, stop: CancellationToken) -> Result<
     stop.cancel();
     while tasks.join_next().await.is_some() {}
     if asked { Ok(()) } else { Err(Error::PartEnded) }
+}
+
+/// The two loops of an operator, at work.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The newest view.
+    pub views: Views,
+    /// Whether looks at the Swarm succeed.
+    pub health: Receiver<Health>,
+    /// The loops; they end when they are told to.
+    pub tasks: JoinSet<()>,
+}
+
+/// Starts the loops over an engine, without any port of their own.
+#[must_use]
+pub fn start(
+    engine: Engine,
+    server: &Server,
+    telemetry: &Telemetry,
+    settings: &OperatorSettings,
+    stop: &CancellationToken,
+) -> Pipeline {
+    let watch = Watch::start(
+        engine.clone(),
+        WatchSettings {
+            resync: settings.resync,
+            ..WatchSettings::default()
+        },
+        stop.clone(),
+    );
+    let (controller, waker) = Controller::new(ControllerSettings::default());
+    let publisher = Publisher::new(server.clone(), waker, telemetry.clone());
+    let views = publisher.views();
+    let (health, worlds) = (watch.health(), watch.subscribe());
+    let context = Arc::new(Context::new(
+        engine,
+        watch,
+        server.clone(),
+        views.clone(),
+        telemetry.clone(),
+        settings,
+    ));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(publisher.run(worlds, stop.clone()));
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let run = move |key| reconcile::reconcile(context.clone(), key);
+        controller.run(run, stop).await;
+    });
+    Pipeline {
+        views,
+        health,
+        tasks,
+    }
 }
 
 async fn connect(settings: &OperatorSettings) -> Result<Engine, Error> {
@@ -119,15 +151,15 @@ async fn bind(address: std::net::SocketAddr, what: &'static str) -> Result<TcpLi
         })
 }
 
-fn admin_state(views: view::Views, telemetry: Telemetry) -> AdminState {
+fn admin_state(views: Views, health: Receiver<Health>, telemetry: Telemetry) -> AdminState {
     AdminState {
-        ready: {
-            let views = views.clone();
-            Arc::new(move || match *views.borrow() {
-                Some(_) => Ok(()),
-                None => Err("the Swarm has not been observed yet".to_owned()),
-            })
-        },
+        ready: Arc::new(move || match &*health.borrow() {
+            Health::Current => Ok(()),
+            Health::Starting => Err("the Swarm has not been observed yet".to_owned()),
+            Health::Failing { category, message } => Err(format!(
+                "the Swarm cannot be observed: {category}: {message}"
+            )),
+        }),
         metrics: Arc::new(move || telemetry.text()),
         debug: Arc::new(move || {
             let view = views.borrow().clone();

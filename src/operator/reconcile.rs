@@ -211,7 +211,11 @@ impl Context {
                 .get_or_create(&StepLabels { step: kind(step) })
                 .inc();
         }
-        act(&self.engine, &plan.steps).await?;
+        if let Err(error) = act(&self.engine, &plan.steps).await {
+            // It is the backoff that says when to try again.
+            self.lock_acted().remove(key);
+            return Err(error.into());
+        }
         if let Key::Cluster(name) = key
             && plan.steps.iter().any(sends_proxy)
         {
