@@ -34,7 +34,7 @@ makelab() {
   EAST=$(docker node inspect node-0 --format '{{.Status.Addr}}'); WEST=$(docker node inspect node-1 --format '{{.Status.Addr}}')
 }
 
-manifest() { sed "s/node-0/$EAST_NODE/; s/node-1/$WEST_NODE/" "examples/demo/$1.yaml"; }
+manifest() { sed "s/nodes: .*/nodes: [$2]/" "examples/demo/$1.yaml"; } # NAME NODE
 
 # Asks until the status is the wanted one.
 await() { # STATUS HOST ADDRESS
@@ -69,7 +69,7 @@ up() {
   run docker node ls --format 'table {{.Hostname}}\t{{.Status}}\t{{.ManagerStatus}}\t{{.EngineVersion}}'
   note "Skep, and two service clusters"
   run "$skep" install --image localhost:5000/skep:dev
-  { manifest east; echo ---; manifest west; } >target/demo.yaml
+  { manifest east "$EAST_NODE"; echo ---; manifest west "$WEST_NODE"; } >target/demo.yaml
   run "$skep" apply -f target/demo.yaml --wait
   note "Two applications"
   app demoeast eastnet demo.A east

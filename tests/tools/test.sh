@@ -11,6 +11,16 @@ step() { # NAME COMMAND...
   printf '   %s: %ss\n' "$name" $((SECONDS - begun))
 }
 
+# The suite that the simulated engine has passed, against a real one: what the simulator claims is true.
+engine_facts() {
+  local name=facts-$$ host passed=0
+  host=$(tests/lab/lab.sh up "$name" --nodes 2 --images target/images/whoami.tar --owner $$ | sed -n 's/^DOCKER_HOST=unix:\/\///p')
+  [ -n "$host" ] || return 1
+  SKEP_LAB_SOCKET=$host cargo test --quiet --locked --features demo --test engine_suite || passed=1
+  tests/lab/lab.sh down "$name"
+  return $passed
+}
+
 lab=yes
 if [ "$(uname -s)" != Linux ]; then lab="it needs Linux, this is $(uname -s)"
 elif [ "$(id -u)" != 0 ]; then lab="it needs root: sudo make test"; fi
@@ -28,6 +38,7 @@ if [ "$lab" != yes ]; then
   exit 0
 fi
 step "images" tests/tools/image.sh
+step "the simulator's facts on a real engine" engine_facts
 step "lab tests" env SKEP_LAB=on cargo test --quiet --locked --features demo --test lab
 echo
 echo "passed, in ${SECONDS}s, the lab tests included."
