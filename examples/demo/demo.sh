@@ -50,7 +50,7 @@ await() { # STATUS HOST ADDRESS
 shows() { # STATUS HOST ADDRESS SERVICE
   bold "\$ curl -H 'Host: $2' http://$3/"
   local answer code; answer=$(curl -s -m 5 -w '\n%{http_code}' -H "Host: $2" "http://$3/"); code=${answer##*$'\n'}
-  printf '%s\n' "$answer" | sed "/^$/d" | head -n 2 | sed 's/^/  /'; printf '  -> %s\n' "$code"
+  printf '%s\n' "${answer%$'\n'*}" | sed "/^$/d" | head -n 2 | sed 's/^/  /'; printf '  -> %s\n' "$code"
   [ "$code" = "$1" ] || fail "expected $1"
   [ -n "${4:-}" ] || return 0
   local id want; id=$(printf '%s\n' "$answer" | sed -n 's/^container: //p')
