@@ -58,6 +58,7 @@ fn operator(sim: &Sim, replica: u32) -> Operator {
         ca: "unused".into(),
         identity: "unused".into(),
         replica,
+        peers: None,
         beat: Duration::from_secs(2),
         quiet: Duration::from_secs(1),
         resync: Duration::from_secs(30),

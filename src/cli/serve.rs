@@ -39,6 +39,14 @@ pub struct OperatorArgs {
     /// Which of the operators this is, from 1: later ones leave the work to earlier ones
     #[arg(long, env = "SKEP_REPLICA", value_name = "N", default_value_t = 1)]
     pub replica: u32,
+    /// Where all operators answer with their health and metrics; each asks the others there
+    #[arg(
+        long,
+        env = "SKEP_PEERS",
+        value_name = "HOST:PORT",
+        default_value = "skep-operator:9901"
+    )]
+    pub peers: String,
     /// How long each operator waits for the one before it
     #[arg(long, env = "SKEP_BEAT", value_name = "SPAN", default_value = "2s")]
     pub beat: Span,
@@ -124,6 +132,7 @@ pub async fn operator(global: &Global, args: OperatorArgs) -> Result {
         ca: args.ca,
         identity: args.identity,
         replica: args.replica,
+        peers: Some(args.peers),
         beat: args.beat.get(),
         quiet: args.settle.get(),
         resync: args.resync.get(),

@@ -7,8 +7,10 @@
 pub mod act;
 pub mod error;
 pub mod hold;
+pub mod peers;
 pub mod publish;
 pub mod reconcile;
+mod report;
 pub mod settings;
 pub mod telemetry;
 pub mod view;
@@ -30,6 +32,7 @@ use crate::swarm::Engine;
 use crate::swarm::watch::{Health, Watch, WatchSettings};
 use crate::web::{self, AdminState};
 
+use peers::Peers;
 use publish::Publisher;
 use reconcile::Context;
 use telemetry::Telemetry;
@@ -51,8 +54,10 @@ pub async fn run(settings: OperatorSettings, stop: CancellationToken) -> Result<
     let Pipeline {
         views,
         health,
+        peers,
         mut tasks,
     } = start(engine, &server, &telemetry, &settings, &stop);
+    let fleet = fleet(server.clone(), views.clone(), peers);
     tasks.spawn({
         let stop = stop.clone();
         async move {
@@ -62,7 +67,7 @@ pub async fn run(settings: OperatorSettings, stop: CancellationToken) -> Result<
         }
     });
     tasks.spawn({
-        let state = admin_state(views, health, telemetry);
+        let state = admin_state(fleet, views, health, telemetry);
         let stop = stop.clone();
         async move {
             if let Err(error) = web::serve(admin, state, stop).await {
@@ -86,6 +91,8 @@ pub struct Pipeline {
     pub views: Views,
     /// Whether looks at the Swarm succeed.
     pub health: Receiver<Health>,
+    /// What other replicas know.
+    pub peers: Peers,
     /// The loops; they end when they are told to.
     pub tasks: JoinSet<()>,
 }
@@ -108,7 +115,8 @@ pub fn start(
         stop.clone(),
     );
     let (controller, waker) = Controller::new(ControllerSettings::default());
-    let publisher = Publisher::new(server.clone(), waker, telemetry.clone());
+    let peers = Peers::default();
+    let publisher = Publisher::new(server.clone(), waker.clone(), telemetry.clone());
     let views = publisher.views();
     let (health, worlds) = (watch.health(), watch.subscribe());
     let context = Arc::new(Context::new(
@@ -116,11 +124,15 @@ pub fn start(
         watch,
         server.clone(),
         views.clone(),
+        peers.clone(),
         telemetry.clone(),
         settings,
     ));
     let mut tasks = JoinSet::new();
     tasks.spawn(publisher.run(worlds, stop.clone()));
+    if let Some(name) = settings.peers.clone() {
+        tasks.spawn(peers.clone().run(name, waker, stop.clone()));
+    }
     let stop = stop.clone();
     tasks.spawn(async move {
         let run = move |key| reconcile::reconcile(context.clone(), key);
@@ -129,6 +141,7 @@ pub fn start(
     Pipeline {
         views,
         health,
+        peers,
         tasks,
     }
 }
@@ -151,7 +164,22 @@ async fn bind(address: std::net::SocketAddr, what: &'static str) -> Result<TcpLi
         })
 }
 
-fn admin_state(views: Views, health: Receiver<Health>, telemetry: Telemetry) -> AdminState {
+/// The proxies that are connected to this replica, told on demand.
+fn fleet(server: Server, views: Views, peers: Peers) -> web::Text {
+    Arc::new(move || {
+        let view = views.borrow().clone();
+        let clusters = view.iter().flat_map(|view| view.declared.keys());
+        let proxies = clusters.flat_map(|cluster| server.fleet(cluster)).collect();
+        peers.tell(proxies)
+    })
+}
+
+fn admin_state(
+    fleet: web::Text,
+    views: Views,
+    health: Receiver<Health>,
+    telemetry: Telemetry,
+) -> AdminState {
     AdminState {
         ready: Arc::new(move || match &*health.borrow() {
             Health::Current => Ok(()),
@@ -167,5 +195,6 @@ fn admin_state(views: Views, health: Receiver<Health>, telemetry: Telemetry) -> 
                 format!("{:#?}\n{:#?}\n", view.declared, view.routing)
             })
         }),
+        fleet,
     }
 }

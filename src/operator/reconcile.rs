@@ -10,28 +10,21 @@ use tokio::time::Instant;
 use super::act::{act, kind};
 use super::error::Error;
 use super::hold::Holds;
+use super::peers::Peers;
 use super::settings::OperatorSettings;
-use super::telemetry::{ClusterLabels, Outcome, StepLabels, Telemetry};
+use super::telemetry::{Outcome, StepLabels, Telemetry};
 use super::view::{View, Views};
-use crate::api::status::Status;
-use crate::api::{ConditionStatus, ConditionType};
 use crate::control::server::Server;
 use crate::names;
 use crate::plan::build::plan;
 use crate::plan::sweep::sweep;
 use crate::plan::{Plan, PlanInputs, Settings, Step};
 use crate::runtime::Action;
-use crate::status::ProxyReport;
-use crate::status::build::{StatusInputs, status};
 use crate::store;
 use crate::swarm::Engine;
 use crate::swarm::watch::Watch;
 use crate::world::World;
 use crate::world::declared::Declared;
-
-/// How long proxies may take to find an operator that has just started: a little more than the
-/// longest pause between two of their attempts.
-const GATHERING: Duration = Duration::from_secs(8);
 
 /// What is reconciled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,19 +47,20 @@ impl fmt::Display for Key {
 /// What every run shares.
 #[derive(Debug)]
 pub struct Context {
-    engine: Engine,
+    pub(super) engine: Engine,
     watch: Watch,
-    server: Server,
+    pub(super) server: Server,
     views: Views,
-    telemetry: Telemetry,
+    pub(super) peers: Peers,
+    pub(super) telemetry: Telemetry,
     image: Option<String>,
-    lag: Duration,
+    pub(super) lag: Duration,
     quiet: Duration,
-    holds: Holds,
+    pub(super) holds: Holds,
     /// The world on which each key acted last. A plan made of it again would repeat itself.
     acted_on: Mutex<BTreeMap<Key, Arc<World>>>,
     /// When this operator began.
-    started: Instant,
+    pub(super) started: Instant,
     /// Hash of the proxy definition that each cluster sent last.
     attempted: Mutex<BTreeMap<String, String>>,
 }
@@ -79,6 +73,7 @@ impl Context {
         watch: Watch,
         server: Server,
         views: Views,
+        peers: Peers,
         telemetry: Telemetry,
         settings: &OperatorSettings,
     ) -> Self {
@@ -87,6 +82,7 @@ impl Context {
             watch,
             server,
             views,
+            peers,
             telemetry,
             image: settings.image.clone(),
             lag: settings.beat * settings.replica.saturating_sub(1),
@@ -147,13 +143,12 @@ impl Context {
         // What happened is reported even when it failed.
         let report = self.report(view, declared, plan.as_ref()).await;
         acted?;
-        report?;
+        let held = report?;
         self.prune(declared).await?;
-        let early = self.started.elapsed() <= GATHERING;
-        Ok(match action {
-            // A status that was held back while proxies gather is told after that.
-            Action::AwaitChange if early => Action::Requeue(GATHERING),
-            action => action,
+        Ok(match (action, held) {
+            (Action::AwaitChange, Some(left)) => Action::Requeue(left),
+            (Action::Requeue(after), Some(left)) => Action::Requeue(after.min(left)),
+            (action, None) => action,
         })
     }
 
@@ -227,77 +222,6 @@ impl Context {
         Ok(Action::Requeue(Duration::from_secs(2)))
     }
 
-    async fn report(
-        &self,
-        view: &View,
-        declared: &Declared,
-        plan: Option<&Plan>,
-    ) -> Result<(), Error> {
-        let Some(newest) = declared.newest() else {
-            return Ok(());
-        };
-        let wanted = view.versions.get(&declared.name).map_or("", String::as_str);
-        let fleet: Vec<ProxyReport> = self
-            .server
-            .fleet(&declared.name)
-            .into_iter()
-            .map(|proxy| ProxyReport {
-                task: proxy.task,
-                acked: proxy.acked,
-                nack: proxy.nack,
-            })
-            .collect();
-        if self.gathering(view, declared, fleet.len()) {
-            return Ok(());
-        }
-        let attempted = self.lock_attempted().get(&declared.name).cloned();
-        let attempted = attempted.or_else(|| declared.status.as_ref()?.attempted.clone());
-        let status = status(&StatusInputs {
-            declared,
-            routing: view.routing_of(&declared.name),
-            plan,
-            world: &view.world,
-            fleet: &fleet,
-            wanted_version: wanted,
-            now: &now(),
-            attempted: attempted.as_deref(),
-        });
-        self.note_ready(&declared.name, &status);
-        store::write_status(&self.engine, newest, &status).await?;
-        Ok(())
-    }
-
-    /// Whether proxies may still be on their way to this operator, which has just started: until
-    /// then a status that was true before would be called false for a moment, and written twice.
-    fn gathering(&self, view: &View, declared: &Declared, connected: usize) -> bool {
-        if self.started.elapsed() > GATHERING {
-            return false;
-        }
-        let newest = declared.newest().map(|revision| revision.generation);
-        let told = declared.status.as_ref().map(|s| s.observed_generation) == newest;
-        let proxies = view
-            .world
-            .services
-            .values()
-            .filter(|service| service.is_proxy_of(&declared.name))
-            .flat_map(|service| view.world.tasks_of(&service.id));
-        told && connected < proxies.filter(|task| task.serves()).count()
-    }
-
-    fn note_ready(&self, cluster: &str, status: &Status) {
-        let ready = status
-            .conditions
-            .iter()
-            .any(|c| c.kind == ConditionType::Ready && c.status == ConditionStatus::True);
-        let labels = ClusterLabels {
-            cluster: cluster.to_owned(),
-        };
-        self.telemetry
-            .ready
-            .get_or_create(&labels)
-            .set(f64::from(u8::from(ready)));
-    }
-
     async fn prune(&self, declared: &Declared) -> Result<(), Error> {
         store::prune(&self.engine, declared).await?;
         Ok(())
@@ -313,7 +237,7 @@ impl Context {
         self.acted_on.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_attempted(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+    pub(super) fn lock_attempted(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
         self.attempted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -329,13 +253,4 @@ fn restarts(plan: &Plan) -> bool {
 
 fn sends_proxy(step: &Step) -> bool {
     matches!(step, Step::CreateService(_) | Step::UpdateService { .. })
-}
-
-/// Now, in RFC 3339, UTC, seconds.
-fn now() -> String {
-    let format =
-        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    time::OffsetDateTime::now_utc()
-        .format(&format)
-        .unwrap_or_default()
 }

@@ -23,6 +23,8 @@ pub struct OperatorSettings {
     pub identity: PathBuf,
     /// Which replica this is, from 1. Replica k waits k-1 beats before it acts.
     pub replica: u32,
+    /// `host:port` behind which all replicas answer on their admin ports; `None`: there are no others.
+    pub peers: Option<String>,
     /// How long one replica waits for the one before it.
     pub beat: Duration,
     /// A plan that restarts proxies waits until it was the same for so long.

@@ -25,6 +25,8 @@ pub struct AdminState {
     pub metrics: Text,
     /// `/debug/world`: what is observed and meant, for people.
     pub debug: Text,
+    /// `/fleet`: the proxies connected here, as JSON, for the other replicas.
+    pub fleet: Text,
 }
 
 impl fmt::Debug for AdminState {
@@ -40,6 +42,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/debug/world", get(debug))
+        .route("/fleet", get(fleet))
         .with_state(state)
 }
 
@@ -66,6 +69,11 @@ async fn metrics(State(state): State<AdminState>) -> Response {
     ([(header::CONTENT_TYPE, kind)], (state.metrics)()).into_response()
 }
 
+async fn fleet(State(state): State<AdminState>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, (state.fleet)()).into_response()
+}
+
 async fn debug(State(state): State<AdminState>) -> Response {
     (state.debug)().into_response()
 }
@@ -83,6 +91,7 @@ mod tests {
             ready: Arc::new(move || ready.clone()),
             metrics: Arc::new(|| "skep_runs_total 1\n# EOF\n".to_owned()),
             debug: Arc::new(|| "world\n".to_owned()),
+            fleet: Arc::new(String::new),
         }
     }
 

@@ -11,10 +11,16 @@ use super::lab::{Lab, Node, Wanted, text};
 use super::wait::{eventually, same};
 
 pub fn trials() -> Vec<Trial> {
-    vec![shared(
-        "the_stack_file_serves_like_install_and_uninstall_leaves_nothing_of_either",
-        stack_and_uninstall,
-    )]
+    vec![
+        shared(
+            "the_stack_file_serves_like_install_and_uninstall_leaves_nothing_of_either",
+            stack_and_uninstall,
+        ),
+        shared(
+            "two_operators_share_the_proxies_and_agree_on_the_status",
+            two_operators,
+        ),
+    ]
 }
 
 fn skep(node: Node, args: &[&str]) -> Output {
@@ -133,4 +139,44 @@ fn stack_and_uninstall() {
     ]);
     serves(node, 8320);
     uninstall(node, &before);
+}
+
+fn two_operators() {
+    let lab = Lab::start(&Wanted {
+        name: &format!("two-{}", std::process::id()),
+        nodes: 1,
+        managers: 1,
+        images: &images(),
+    });
+    let node = lab.node(0);
+    let install = ["install", "--image", SKEP, "--replicas", "2"];
+    text(&skep(node, &install), "skep install");
+    // Six proxies find one of two operators each: all the same one is unlikely.
+    let six = manifest("six", "node-0", 8330, "[{name: sixnet, create: {}}]")
+        .replace("replicas: 1", "replicas: 6")
+        .replace("mode: host", "mode: none");
+    text(
+        &with_input(node, &six, &["apply", "-f", "-", "--wait"]),
+        "skep apply --wait",
+    );
+    let programmed = || {
+        let shown = text(&skep(node, &["get", "six", "-o", "json"]), "skep get");
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        let count = shown.pointer("/status/proxies/programmed");
+        let item = shown.pointer("/items/0/status/proxies/programmed");
+        count.or(item).and_then(serde_json::Value::as_u64)
+    };
+    eventually("all six are known", || same(programmed(), Some(6)));
+    let version = || {
+        node.docker(&[
+            "config",
+            "inspect",
+            "servicecluster.six.1",
+            "--format",
+            "{{.Version.Index}}",
+        ])
+    };
+    let before = version();
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    assert_eq!(version(), before, "two operators do not correct each other");
 }

@@ -1,0 +1,137 @@
+//! What happened, told in the status of the cluster.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::Error;
+use super::reconcile::Context;
+use super::telemetry::ClusterLabels;
+use super::view::View;
+use crate::api::{ConditionStatus, ConditionType, Status};
+use crate::names;
+use crate::plan::Plan;
+use crate::status::ProxyReport;
+use crate::status::build::{StatusInputs, status};
+use crate::store;
+use crate::world::declared::Declared;
+
+/// How long proxies may take to find an operator that has just started: a little more than the
+/// longest pause between two of their attempts.
+const GATHERING: Duration = Duration::from_secs(8);
+
+/// How long a status must have stood where several replicas tell it.
+const SETTLED: Duration = Duration::from_secs(2);
+
+impl Context {
+    /// Builds the status and stores it; how long it is held back, if it is.
+    pub(super) async fn report(
+        &self,
+        view: &View,
+        declared: &Declared,
+        plan: Option<&Plan>,
+    ) -> Result<Option<Duration>, Error> {
+        let Some(newest) = declared.newest() else {
+            return Ok(None);
+        };
+        let wanted = view.versions.get(&declared.name).map_or("", String::as_str);
+        let fleet = self.fleet(&declared.name);
+        if self.gathering(view, declared, fleet.len()) {
+            return Ok(Some(GATHERING));
+        }
+        let attempted = self.lock_attempted().get(&declared.name).cloned();
+        let attempted = attempted.or_else(|| declared.status.as_ref()?.attempted.clone());
+        let status = status(&StatusInputs {
+            declared,
+            routing: view.routing_of(&declared.name),
+            plan,
+            world: &view.world,
+            fleet: &fleet,
+            wanted_version: wanted,
+            now: &now(),
+            attempted: attempted.as_deref(),
+        });
+        self.note_ready(&declared.name, &status);
+        if let Some(left) = self.unsettled(declared, &status) {
+            return Ok(Some(left));
+        }
+        store::write_status(&self.engine, newest, &status).await?;
+        Ok(None)
+    }
+
+    /// The proxies of a cluster: those connected here, and those that other replicas tell of.
+    fn fleet(&self, cluster: &str) -> Vec<ProxyReport> {
+        let own = self.server.fleet(cluster).into_iter();
+        let mut fleet: Vec<ProxyReport> = own
+            .map(|proxy| ProxyReport {
+                task: proxy.task,
+                acked: proxy.acked,
+                nack: proxy.nack,
+            })
+            .collect();
+        for proxy in self.peers.proxies(cluster) {
+            if fleet.iter().all(|known| known.task != proxy.task) {
+                fleet.push(proxy);
+            }
+        }
+        fleet
+    }
+
+    /// How long a new status waits. What other replicas tell is up to a second old, so where there
+    /// are any a status must have stood for a while, and for longer with each later replica:
+    /// otherwise they would correct each other.
+    fn unsettled(&self, declared: &Declared, status: &Status) -> Option<Duration> {
+        let key = format!("status of {}", declared.name);
+        if declared.status.as_ref() == Some(status) || !self.peers.exist() {
+            self.holds.clear(&key);
+            return None;
+        }
+        let mut timeless = status.clone();
+        for condition in &mut timeless.conditions {
+            condition.last_transition_time.clear();
+        }
+        let hash = names::content_hash(format!("{timeless:?}").as_bytes());
+        let wait = self.lag + SETTLED;
+        self.holds.remaining(&key, &hash, wait, Instant::now())
+    }
+
+    /// Whether proxies may still be on their way to this operator, which has just started: until
+    /// then a status that was true before would be called false for a moment, and written twice.
+    fn gathering(&self, view: &View, declared: &Declared, connected: usize) -> bool {
+        if self.started.elapsed() > GATHERING {
+            return false;
+        }
+        let newest = declared.newest().map(|revision| revision.generation);
+        let told = declared.status.as_ref().map(|s| s.observed_generation) == newest;
+        let proxies = view
+            .world
+            .services
+            .values()
+            .filter(|service| service.is_proxy_of(&declared.name))
+            .flat_map(|service| view.world.tasks_of(&service.id));
+        told && connected < proxies.filter(|task| task.serves()).count()
+    }
+
+    fn note_ready(&self, cluster: &str, status: &Status) {
+        let ready = status
+            .conditions
+            .iter()
+            .any(|c| c.kind == ConditionType::Ready && c.status == ConditionStatus::True);
+        let labels = ClusterLabels {
+            cluster: cluster.to_owned(),
+        };
+        self.telemetry
+            .ready
+            .get_or_create(&labels)
+            .set(f64::from(u8::from(ready)));
+    }
+}
+
+/// Now, in RFC 3339, UTC, seconds.
+fn now() -> String {
+    let format =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    time::OffsetDateTime::now_utc()
+        .format(&format)
+        .unwrap_or_default()
+}
