@@ -304,6 +304,15 @@ async fn a_rollback_is_reported_and_not_fought_until_the_manifest_changes() {
         proxy(w, "east").unwrap().spec.image == "other:1" && east_stands(w)
     })
     .await;
+    sleep(Duration::from_secs(30)).await;
+
+    apply(&sim, &manifest("east", &bad)).await;
+    until(
+        &sim,
+        "what failed before another worked is tried again",
+        |w| proxy(w, "east").unwrap().spec.image == "none:1",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ here() {
   [ ${#NODES[@]} -ge 2 ] || fail "east and west need a node each; this Swarm has one (plain 'make demo' makes a Swarm of three)"
   EAST_NODE=${NODES[0]} WEST_NODE=${NODES[1]}
   EAST=$(docker node inspect "$EAST_NODE" --format '{{.Status.Addr}}'); WEST=$(docker node inspect "$WEST_NODE" --format '{{.Status.Addr}}')
-  [ ${#NODES[@]} = 1 ] || printf 'The images have to be on every node: docker load -i target/images/{skep,whoami}.tar there.\n'
+  printf 'Every node needs the images: docker load -i target/images/skep.tar there, and whoami.tar.\n'
   docker load -q -i target/images/skep.tar; docker load -q -i target/images/whoami.tar
 }
 

@@ -76,23 +76,12 @@ pub fn warnings(world: &World, clusters: &[ServiceCluster]) -> Vec<String> {
         });
         for blocker in plan.blockers {
             // What `install` makes is told once, by the warning that there is no operator.
-            if !is_ours(&blocker.message) {
+            if blocker.reason != "NotInstalled" {
                 all.push(format!("{}: {}", reference(cluster), blocker.message));
             }
         }
     }
     all
-}
-
-/// Whether a sentence is about what `install` makes.
-fn is_ours(message: &str) -> bool {
-    [
-        names::CONTROL_NETWORK,
-        names::SECRET_CA,
-        names::SECRET_PROXY,
-    ]
-    .iter()
-    .any(|name| message.contains(name))
 }
 
 /// The world as it will be when the clusters are stored.

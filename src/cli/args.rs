@@ -300,7 +300,7 @@ mod tests {
     fn no_flag_of_a_daemon_hides_a_global_one() {
         for verb in [
             &["skep", "operator"][..],
-            &["skep", "proxy", "--cluster=east"],
+            &["skep", "proxy", "--cluster=east", "--task=t1"],
         ] {
             assert!(!Cli::try_parse_from(verb).unwrap().global.quiet);
         }

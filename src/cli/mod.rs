@@ -119,7 +119,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    Ok(runtime?)
+    runtime.map_err(|error| error::CliError::Failed(format!("cannot start: {error}")))
 }
 
 fn completion(terminal: Terminal, shell: clap_complete::Shell) -> Result {

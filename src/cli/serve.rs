@@ -71,7 +71,7 @@ pub struct ProxyArgs {
     #[arg(long, env = "SKEP_NODE", value_name = "ID", default_value = "")]
     pub node: String,
     /// Id of the task it is, told to the operator
-    #[arg(long, env = "SKEP_TASK", value_name = "ID", default_value = "")]
+    #[arg(long, env = "SKEP_TASK", value_name = "ID")]
     pub task: String,
     /// Operators to get routes from; all addresses of the name are tried
     #[arg(
@@ -178,8 +178,8 @@ where
 /// that a signal during start-up is not lost.
 fn cancel_on_signal(stop: CancellationToken) -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(unstarted)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unstarted)?;
     Ok(async move {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
@@ -188,4 +188,10 @@ fn cancel_on_signal(stop: CancellationToken) -> Result<impl Future<Output = ()>>
         tracing::info!(signal = name, "stopping");
         stop.cancel();
     })
+}
+
+/// A process that cannot listen for signals could not be stopped in good order: it does not start.
+#[allow(clippy::needless_pass_by_value)] // As map_err wants it.
+fn unstarted(error: std::io::Error) -> CliError {
+    CliError::Failed(format!("cannot listen for signals: {error}"))
 }

@@ -40,7 +40,6 @@ impl Context {
             return Ok(Some(GATHERING));
         }
         let attempted = self.lock_attempted().get(&declared.name).cloned();
-        let attempted = attempted.or_else(|| declared.status.as_ref()?.attempted.clone());
         let status = status(&StatusInputs {
             declared,
             routing: view.routing_of(&declared.name),
@@ -56,6 +55,8 @@ impl Context {
             return Ok(Some(left));
         }
         store::write_status(&self.engine, newest, &status).await?;
+        // The status tells it from now on, and forgets it when another definition is reached.
+        self.lock_attempted().remove(&declared.name);
         Ok(None)
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::api::{Constraint, StringMap};
 use crate::names;
 use crate::world::{Mode, Node, ServiceSpec, Task};
@@ -163,7 +165,7 @@ pub(crate) fn allows(constraint: &Constraint, node: &Node, labels: &StringMap) -
 /// Hash of a whole declared definition and the names of its networks. Ids of networks are left
 /// out: they are not known before a network is made.
 pub(super) fn spec_hash(declared: &ServiceSpec, networks: &BTreeSet<&str>) -> String {
-    names::content_hash(format!("{declared:?}\n{networks:?}").as_bytes())
+    hash(declared, networks)
 }
 
 /// Hash of what Swarm replaces tasks for. It must not change with anything else: it is a label of
@@ -178,5 +180,79 @@ pub(super) fn template_hash(declared: &ServiceSpec, networks: &BTreeSet<&str>) -
         rollback: None,
         ..declared.clone()
     };
-    names::content_hash(format!("{template:?}\n{networks:?}").as_bytes())
+    hash(&template, networks)
+}
+
+/// The same for the same definition in every build of Skep, and after fields were added that the
+/// definition does not use: an upgrade must not restart proxies for nothing.
+fn hash(spec: &ServiceSpec, networks: &BTreeSet<&str>) -> String {
+    let value = serde_json::json!({ "spec": spec, "networks": networks });
+    let mut text = String::new();
+    write_used(&value, &mut text);
+    names::content_hash(text.as_bytes())
+}
+
+/// Writes what is set, by name: no nulls, no empty lists, maps or texts, no zeros, no `false`.
+fn write_used(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            for (key, value) in sorted.into_iter().filter(|(_, value)| is_used(value)) {
+                text.push_str(key);
+                text.push('(');
+                write_used(value, text);
+                text.push(')');
+            }
+        }
+        Value::Array(list) => {
+            for value in list {
+                text.push('[');
+                write_used(value, text);
+                text.push(']');
+            }
+        }
+        plain => text.push_str(&plain.to_string()),
+    }
+}
+
+fn is_used(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Bool(true) => true,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => map.values().any(is_used),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_a_definition_is_the_same_in_every_build() {
+        let spec = ServiceSpec {
+            image: "skep:1".to_owned(),
+            args: vec!["proxy".to_owned()],
+            read_only: true,
+            ..ServiceSpec::default()
+        };
+        let networks = BTreeSet::from(["eastnet"]);
+        assert_eq!(template_hash(&spec, &networks), "2359e65c407762c6");
+    }
+
+    #[test]
+    fn what_is_written_tells_a_list_from_its_parts() {
+        let of = |args: &[&str]| {
+            let args = args.iter().map(ToString::to_string).collect();
+            let spec = ServiceSpec {
+                args,
+                ..ServiceSpec::default()
+            };
+            template_hash(&spec, &BTreeSet::new())
+        };
+        assert_ne!(of(&["a", "b"]), of(&["a\"][\"b"]));
+        assert_ne!(of(&["a", "b"]), of(&["ab"]));
+    }
 }

@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 /// A service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Service {
     /// Engine id.
     pub id: String,
@@ -28,7 +30,7 @@ pub struct Service {
 }
 
 /// The definition of a service. `Default` is what the engine assumes when a field is not given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ServiceSpec {
     /// Name.
     pub name: String,
@@ -109,7 +111,7 @@ impl Service {
 }
 
 /// How many tasks a service has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Mode {
     /// So many.
     Replicated(u64),
@@ -126,7 +128,7 @@ impl Default for Mode {
 }
 
 /// How a service is reached by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum EndpointMode {
     /// One virtual address, balanced by the kernel (IPVS).
     #[default]
@@ -136,7 +138,7 @@ pub enum EndpointMode {
 }
 
 /// A network that a service is attached to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NetworkAttachment {
     /// Network id (the engine turns names into ids).
     pub target: String,
@@ -145,7 +147,7 @@ pub struct NetworkAttachment {
 }
 
 /// A published port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Port {
     /// Port inside the container.
     pub target: u16,
@@ -158,7 +160,7 @@ pub struct Port {
 }
 
 /// Transport protocol of a port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Protocol {
     /// TCP
     #[default]
@@ -170,7 +172,7 @@ pub enum Protocol {
 }
 
 /// Where a port is open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum PortMode {
     /// On every node, through the routing mesh.
     #[default]
@@ -180,7 +182,7 @@ pub enum PortMode {
 }
 
 /// Where tasks may run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Placement {
     /// Constraints such as `node.labels.region==east`.
     pub constraints: Vec<String>,
@@ -191,7 +193,7 @@ pub struct Placement {
 }
 
 /// Limits and reservations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Resources {
     /// The most a task may use.
     pub limits: ResourceSet,
@@ -200,7 +202,7 @@ pub struct Resources {
 }
 
 /// Processors and memory; 0: not set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ResourceSet {
     /// Units of 10^-9 processor.
     pub nano_cpus: u64,
@@ -209,7 +211,7 @@ pub struct ResourceSet {
 }
 
 /// When a task that ended is started again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum RestartCondition {
     /// Always.
     #[default]
@@ -221,7 +223,7 @@ pub enum RestartCondition {
 }
 
 /// How an update or a rollback rolls.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UpdateConfig {
     /// Tasks at once; 0: all.
     pub parallelism: u64,
@@ -241,7 +243,7 @@ pub struct UpdateConfig {
 impl Eq for UpdateConfig {}
 
 /// What the engine says about the last update of a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UpdateStatus {
     /// The state.
     pub state: UpdateState,
@@ -250,7 +252,7 @@ pub struct UpdateStatus {
 }
 
 /// The states of an update.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum UpdateState {
     /// Tasks are being replaced.
     Updating,
@@ -268,7 +270,7 @@ pub enum UpdateState {
 }
 
 /// A mount.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Mount {
     /// Its kind.
     pub kind: MountKind,
@@ -281,7 +283,7 @@ pub struct Mount {
 }
 
 /// Kinds of mount.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum MountKind {
     /// A path of the host.
     #[default]
@@ -293,7 +295,7 @@ pub enum MountKind {
 }
 
 /// A secret or config seen as a file by containers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FileMount {
     /// Id of the secret or config.
     pub id: String,
@@ -310,7 +312,7 @@ pub struct FileMount {
 }
 
 /// A log driver.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogDriver {
     /// Name, e.g. `json-file`.
     pub name: String,

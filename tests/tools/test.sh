@@ -13,12 +13,12 @@ step() { # NAME COMMAND...
 
 # The suite that the simulated engine has passed, against a real one: what the simulator claims is true.
 engine_facts() {
-  local name=facts-$$ host passed=0
+  local name=facts-$$ host failed=0
   host=$(tests/lab/lab.sh up "$name" --nodes 2 --images target/images/whoami.tar --owner $$ | sed -n 's/^DOCKER_HOST=unix:\/\///p')
   [ -n "$host" ] || return 1
-  SKEP_LAB_SOCKET=$host cargo test --quiet --locked --features demo --test engine_suite || passed=1
+  SKEP_LAB_SOCKET=$host cargo test --quiet --locked --features demo --test engine_suite || failed=1
   tests/lab/lab.sh down "$name"
-  return $passed
+  return $failed
 }
 
 lab=yes
