@@ -226,6 +226,28 @@ async fn whichever_call_fails_and_whenever_it_is_killed_it_converges() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_engine_refuses_is_told_in_the_status() {
+    let sim = swarm().await;
+    let _operator = operator(&sim, 1);
+    let refusal = "rpc error: code = InvalidArgument desc = not on a Monday";
+    sim.fault(|f| {
+        for _ in 0..20 {
+            f.fail("POST /services/create", 0, 400, refusal);
+        }
+    });
+    apply(&sim, &manifest("east", EAST)).await;
+    let begin = Instant::now();
+    loop {
+        let (status, reason) = condition(&sim, "east", ConditionType::ProxyReady).await;
+        if status == ConditionStatus::False && reason == "Invalid" {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "{reason}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn conflicts_and_lost_events_cost_time_only() {
     let sim = swarm().await;
     apply(&sim, &manifest("east", EAST)).await;

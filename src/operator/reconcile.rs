@@ -14,12 +14,13 @@ use super::peers::Peers;
 use super::settings::OperatorSettings;
 use super::telemetry::{Outcome, StepLabels, Telemetry};
 use super::view::{View, Views};
+use crate::api::ConditionType;
 use crate::control::server::Server;
 use crate::names;
 use crate::plan::build::plan;
 use crate::plan::sweep::sweep;
-use crate::plan::{Plan, PlanInputs, Settings, Step};
-use crate::runtime::Action;
+use crate::plan::{Blocker, Plan, PlanInputs, Settings, Step};
+use crate::runtime::{Action, Failure as _, Retry};
 use crate::store;
 use crate::swarm::Engine;
 use crate::swarm::watch::Watch;
@@ -132,7 +133,7 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Result<Action, Error>
 
 impl Context {
     async fn cluster(&self, key: &Key, view: &View, declared: &Declared) -> Result<Action, Error> {
-        let plan = self.plan(view, declared);
+        let mut plan = self.plan(view, declared);
         let (action, acted) = match &plan {
             None => (Action::AwaitChange, Ok(())),
             Some(plan) => match self.close_gap(key, &view.world, plan).await {
@@ -141,6 +142,11 @@ impl Context {
             },
         };
         // What happened is reported even when it failed.
+        if let (Some(plan), Err(error)) = (&mut plan, &acted)
+            && error.retry() != Retry::Now
+        {
+            plan.blockers.push(refused(error));
+        }
         let report = self.report(view, declared, plan.as_ref()).await;
         acted?;
         let held = report?;
@@ -241,6 +247,15 @@ impl Context {
         self.attempted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the engine would not do, for the status: only it knows why.
+fn refused(error: &Error) -> Blocker {
+    Blocker {
+        condition: ConditionType::ProxyReady,
+        reason: error.category().to_owned(),
+        message: error.to_string(),
     }
 }
 
