@@ -147,8 +147,14 @@ where
                 return;
             }
             Some(Err(error)) => {
-                tracing::warn!(%key, %error, "run failed");
-                error.retry()
+                let retry = error.retry();
+                if retry == Retry::Now {
+                    // Somebody else wrote first: part of the trade, not worth a warning.
+                    tracing::debug!(%key, %error, "lost a race");
+                } else {
+                    tracing::warn!(%key, %error, "run failed");
+                }
+                retry
             }
             None => {
                 tracing::error!(%key, "run panicked");
