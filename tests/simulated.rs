@@ -106,6 +106,24 @@ async fn a_label_change_is_in_a_new_world_within_twenty_milliseconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn engines_from_20_10_to_29_are_spoken_to_in_a_version_they_know() {
+    for (oldest, newest) in [(12, 41), (24, 45), (24, 51), (44, 53)] {
+        let sim = Sim::new(1);
+        sim.api(oldest, newest);
+        let nodes = sim.engine().list_nodes().await;
+        assert_eq!(
+            nodes.map(|n| n.len()),
+            Ok(1),
+            "API 1.{oldest} to 1.{newest}"
+        );
+    }
+    let sim = Sim::new(1);
+    sim.api(12, 40);
+    let error = sim.engine().list_nodes().await.unwrap_err();
+    assert_eq!(error.category(), "EngineTooOld", "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_is_found_without_any_event() {
     let sim = Sim::new(3);
     let (_watch, mut worlds) = start(&sim);

@@ -5,14 +5,21 @@ use crate::swarm::{Engine, Error};
 
 /// Takes the steps in order and stops at the first that fails: the next run plans anew from what
 /// is there then, so nothing is lost by stopping.
-pub async fn act(engine: &Engine, steps: &[Step]) -> Result<(), Error> {
+///
+/// A network that tasks of a removed service still use is passed over, not a failure: they leave
+/// in a moment. `false` when one was, so that the caller comes back.
+pub async fn act(engine: &Engine, steps: &[Step]) -> Result<bool, Error> {
+    let mut whole = true;
     for step in steps {
         log(step);
         match step {
             Step::CreateNetwork(spec) => {
                 engine.create_network(spec).await?;
             }
-            Step::RemoveNetwork { id, .. } => gone(engine.remove_network(id).await)?,
+            Step::RemoveNetwork { id, .. } => match gone(engine.remove_network(id).await) {
+                Err(Error::InUse { .. }) => whole = false,
+                other => other?,
+            },
             Step::LabelNode {
                 id,
                 version,
@@ -28,7 +35,7 @@ pub async fn act(engine: &Engine, steps: &[Step]) -> Result<(), Error> {
             Step::RemoveService { id, .. } => gone(engine.remove_service(id).await)?,
         }
     }
-    Ok(())
+    Ok(whole)
 }
 
 /// What is gone already need not be removed.

@@ -124,11 +124,13 @@ impl Publisher {
                 snapshot,
             };
         }
-        let server = &self.server;
+        let (server, telemetry, fleets) = (&self.server, &self.telemetry, &mut self.fleets);
         self.published.retain(|cluster, _| {
             let stays = view.routing.clusters.contains_key(cluster);
             if !stays {
                 server.withdraw(cluster);
+                telemetry.forget(cluster);
+                fleets.remove(cluster);
             }
             stays
         });

@@ -27,6 +27,9 @@ use crate::swarm::watch::Watch;
 use crate::world::World;
 use crate::world::declared::Declared;
 
+/// Between two tries to remove networks that tasks still leave.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// What is reconciled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -118,7 +121,11 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Result<Action, Error>
     let run = match &key {
         Key::Cluster(name) => match view.declared.get(name) {
             Some(declared) => context.cluster(&key, &view, declared).await,
-            None => Ok(Action::AwaitChange),
+            None => {
+                context.lock_acted().remove(&key);
+                context.lock_attempted().remove(name);
+                Ok(Action::AwaitChange)
+            }
         },
         Key::Sweep => context.sweep(&key, &view).await,
     };
@@ -195,6 +202,9 @@ impl Context {
         let wait = self.lag
             + if restarts(plan) {
                 self.quiet
+            } else if only_networks_go(plan) {
+                // Tasks of a removed service still leave them.
+                LEAVING
             } else {
                 Duration::ZERO
             };
@@ -212,11 +222,12 @@ impl Context {
                 .get_or_create(&StepLabels { step: kind(step) })
                 .inc();
         }
-        if let Err(error) = act(&self.engine, &plan.steps).await {
-            // It is the backoff that says when to try again.
+        let acted = act(&self.engine, &plan.steps).await;
+        if !matches!(acted, Ok(true)) {
+            // The same world may be acted upon again: after the backoff, or after a while.
             self.lock_acted().remove(key);
-            return Err(error.into());
         }
+        acted?;
         if let Key::Cluster(name) = key
             && plan.steps.iter().any(sends_proxy)
         {
@@ -264,6 +275,11 @@ fn restarts(plan: &Plan) -> bool {
     plan.steps
         .iter()
         .any(|step| matches!(step, Step::UpdateService { restarts: true, .. }))
+}
+
+fn only_networks_go(plan: &Plan) -> bool {
+    let mut steps = plan.steps.iter();
+    steps.all(|step| matches!(step, Step::RemoveNetwork { .. }))
 }
 
 fn sends_proxy(step: &Step) -> bool {

@@ -158,6 +158,16 @@ impl Telemetry {
         self.routing.observe(took.as_secs_f64());
     }
 
+    /// Drops the figures of a cluster that is gone: a value nobody changes any more would lie.
+    pub fn forget(&self, cluster: &str) {
+        let labels = ClusterLabels {
+            cluster: cluster.to_owned(),
+        };
+        self.routes.remove(&labels);
+        self.rejected.remove(&labels);
+        self.ready.remove(&labels);
+    }
+
     /// All metrics in the OpenMetrics text format.
     #[must_use]
     pub fn text(&self) -> String {

@@ -20,9 +20,12 @@ impl State {
         if let Some((status, message)) = self.faults.take(&format!("{method} {plain}")) {
             return refuse(status, message);
         }
-        speaks(path)?;
+        speaks(path, self.api)?;
         match (method, parts.as_slice()) {
-            ("GET", ["version"]) => Ok((200, json!({"Version": "20.10.24", "ApiVersion": "1.41"}))),
+            ("GET", ["version"]) => Ok((
+                200,
+                json!({"Version": "20.10.24", "ApiVersion": format!("1.{}", self.api.1), "MinAPIVersion": format!("1.{}", self.api.0)}),
+            )),
             ("GET", ["info"]) => Ok((200, self.info())),
             ("GET", ["tasks"]) => self.list_tasks(query),
             ("GET", [kind]) => Ok((200, self.list(known(kind)?, query))),
@@ -331,15 +334,23 @@ fn known(kind: &str) -> Result<&'static str, Refusal> {
         .map_or_else(|| refuse(404, "page not found"), Ok)
 }
 
-fn speaks(path: &str) -> Result<(), Refusal> {
+fn speaks(path: &str, (oldest, newest): (u32, u32)) -> Result<(), Refusal> {
     let Some((minor, _)) = path.strip_prefix("/v1.").and_then(|p| p.split_once('/')) else {
         return Ok(());
     };
     match minor.parse::<u32>() {
-        Ok(12..=41) => Ok(()),
+        Ok(theirs) if (oldest..=newest).contains(&theirs) => Ok(()),
+        Ok(theirs) if theirs < oldest => refuse(
+            400,
+            format!(
+                "client version 1.{minor} is too old. Minimum supported API version is 1.{oldest}"
+            ),
+        ),
         _ => refuse(
             400,
-            format!("client version 1.{minor} is too new. Maximum supported API version is 1.41"),
+            format!(
+                "client version 1.{minor} is too new. Maximum supported API version is 1.{newest}"
+            ),
         ),
     }
 }

@@ -60,6 +60,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// Oldest and newest minor of API 1 that it speaks.
+    api: (u32, u32),
     objects: Objects,
     tasks: BTreeMap<String, Task>,
     by_service: BTreeMap<String, BTreeSet<String>>,
@@ -98,6 +100,7 @@ impl Sim {
             let role = if number == 1 { "manager" } else { "worker" };
             sim.state().add_node(&format!("node-{number}"), role);
         }
+        sim.api(12, 41);
         let weak = Arc::downgrade(&sim.0);
         tokio::spawn(async move {
             while let Some(shared) = weak.upgrade() {
@@ -115,6 +118,11 @@ impl Sim {
     /// An engine connected over memory.
     pub fn engine(&self) -> Engine {
         Engine::over(Arc::new(serve::Memory(self.clone())), "sim")
+    }
+
+    /// Speaks the minors `oldest` to `newest` of API 1; at first those of engine 20.10.
+    pub fn api(&self, oldest: u32, newest: u32) {
+        self.state().api = (oldest, newest);
     }
 
     /// Sets how long things take.
