@@ -119,14 +119,15 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Result<Action, Error>
         return Ok(Action::AwaitChange);
     };
     let run = match &key {
-        Key::Cluster(name) => match view.declared.get(name) {
-            Some(declared) => context.cluster(&key, &view, declared).await,
-            None => {
+        Key::Cluster(name) => {
+            if let Some(declared) = view.declared.get(name) {
+                context.cluster(&key, &view, declared).await
+            } else {
                 context.lock_acted().remove(&key);
                 context.lock_attempted().remove(name);
                 Ok(Action::AwaitChange)
             }
-        },
+        }
         Key::Sweep => context.sweep(&key, &view).await,
     };
     if let Err(error) = &run {
