@@ -237,6 +237,7 @@ async fn control(folder: &Path) -> SocketAddr {
         Backend {
             service: "up".to_owned(),
             endpoints,
+            ..Backend::default()
         },
     );
     for i in 0..ROUTES {

@@ -69,7 +69,7 @@ async fn table(State(admin): State<Admin>) -> impl IntoResponse {
 
 fn describe(table: &Table) -> Value {
     let mut routes: Vec<_> = table.all().collect();
-    routes.sort_by(|a, b| (&a.host, &a.prefix).cmp(&(&b.host, &b.prefix)));
+    routes.sort_by(|a, b| (&a.host, &a.name).cmp(&(&b.host, &b.name)));
     json!({
         "number": table.number,
         "cluster": table.listener.cluster,
@@ -89,7 +89,7 @@ fn describe_route(route: &LiveRoute) -> Value {
     json!({
         "name": route.name,
         "host": route.host,
-        "path": route.prefix,
+        "path": route.path.of().text(),
         "rewrite": route.rewrite,
         "backends": route.backends().map(|backend| json!({
             "name": backend.name,

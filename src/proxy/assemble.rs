@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::table::{LiveBackend, LiveRoute, Table};
-use crate::route::{Backend, Listener, PathMatch, Route, RouteTable};
+use crate::route::{Backend, Listener, Route, RouteTable};
 
 /// Builds tables.
 #[derive(Debug, Default)]
@@ -38,6 +38,8 @@ impl Assembler {
             listener,
             routes,
             backends,
+            passthroughs: _,
+            certificates: _,
         } = table;
         self.set_listener(listener.clone());
         for (name, backend) in backends {
@@ -89,8 +91,7 @@ impl Assembler {
     pub fn remove_route(&mut self, name: &str) {
         let gone = [self.wanted.remove(name), self.live.remove(name)];
         for route in gone.into_iter().flatten() {
-            let PathMatch::Prefix(prefix) = &route.path;
-            self.table.take(&route.host, prefix, name);
+            self.table.take(&route, name);
             self.forget(name, &route);
         }
     }
@@ -121,9 +122,8 @@ impl Assembler {
             let route = route.clone();
             let last = self.live.insert(name.to_owned(), route.clone());
             if let Some(last) = last.filter(|last| *last != route) {
-                if (&last.host, &last.path) != (&route.host, &route.path) {
-                    let PathMatch::Prefix(prefix) = &last.path;
-                    self.table.take(&last.host, prefix, name);
+                if (&last.host, &last.path, &last.when) != (&route.host, &route.path, &route.when) {
+                    self.table.take(&last, name);
                 }
                 self.forget(name, &last);
             }
@@ -138,8 +138,7 @@ impl Assembler {
     }
 
     fn compile(&self, name: &str, route: &Route) -> Option<LiveRoute> {
-        let PathMatch::Prefix(prefix) = &route.path;
-        let last = self.table.standing(&route.host, prefix);
+        let last = self.table.standing(route);
         let last = last.filter(|last| *last.name == *name);
         LiveRoute::compile(name, route, last.map(AsRef::as_ref), |backend| {
             self.backends.get(backend).cloned()

@@ -15,7 +15,8 @@ use super::metrics::count;
 use super::state;
 use super::worker::Shared;
 use crate::control::client::Delivery;
-use crate::control::wire::{self, BACKEND, LISTENER, ROUTE};
+use crate::control::session::TYPES;
+use crate::control::wire::{self, BACKEND, CERTIFICATE, LISTENER, PASSTHROUGH, ROUTE};
 use crate::control::{Change, Resource, Snapshot, TypeUrl};
 
 /// Changes that come close together are written at once.
@@ -71,10 +72,7 @@ impl Source {
             upserts,
             removed,
         } = change;
-        let Some(kind) = [LISTENER, ROUTE, BACKEND]
-            .into_iter()
-            .find(|kind| **kind == *type_url)
-        else {
+        let Some(kind) = TYPES.into_iter().find(|kind| **kind == *type_url) else {
             return Err(format!("this proxy knows no resources of type {type_url}"));
         };
         self.heard_listener |= kind == LISTENER;
@@ -118,6 +116,8 @@ impl Source {
             ROUTE => self
                 .assembler
                 .set_route(name, wire::decode_route(&resource.body)?),
+            PASSTHROUGH => drop(wire::decode_passthrough(&resource.body)?),
+            CERTIFICATE => drop(wire::decode_certificate(&resource.body)?),
             _ => self
                 .assembler
                 .set_backend(name, &wire::decode_backend(&resource.body)?),

@@ -42,7 +42,7 @@ pub(super) fn prepare<'t>(
     {
         return Err(to_https(&parts, &named));
     }
-    let route = find(table, &named, parts.uri.path())?;
+    let route = find(table, &named, &parts)?;
     let limit = match traffic.max_request_body.0 {
         0 => u64::MAX,
         limit => limit,
@@ -108,7 +108,11 @@ fn host_of(parts: &mut Parts) -> Result<HeaderValue, Refusal> {
     }
 }
 
-fn find<'t>(table: &'t Table, named: &HeaderValue, path: &str) -> Result<&'t LiveRoute, Refusal> {
+fn find<'t>(
+    table: &'t Table,
+    named: &HeaderValue,
+    parts: &Parts,
+) -> Result<&'t LiveRoute, Refusal> {
     let mut room = [0; 256];
     let key = named
         .to_str()
@@ -119,8 +123,11 @@ fn find<'t>(table: &'t Table, named: &HeaderValue, path: &str) -> Result<&'t Liv
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "BadHost", text).closing());
     };
     // `OPTIONS *` asks about the whole server: what serves its root answers.
-    let path = if path == "*" { "/" } else { path };
-    let route = table.find(key, path);
+    let path = match parts.uri.path() {
+        "*" => "/",
+        path => path,
+    };
+    let route = table.find(key, path, parts);
     route.map(AsRef::as_ref).ok_or_else(|| {
         // The key holds no character that could mean something to whoever reads this.
         let text = format!("no route for host {key}");
@@ -168,7 +175,7 @@ fn port_of(named: &HeaderValue) -> HeaderValue {
 /// The target in origin form, with the route's prefix cut off where it says so.
 fn target(route: &LiveRoute, uri: Uri) -> Result<Uri, Refusal> {
     let full = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    if !route.rewrite || &*route.prefix == "/" || full == "*" {
+    if !route.rewrite || full == "*" {
         if uri.authority().is_none() {
             return Ok(uri);
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::control::wire::{BACKEND, LISTENER, ROUTE};
+use crate::control::session::TYPES;
 use crate::control::{Resource, Snapshot, TypeUrl};
 use crate::names::content_hash;
 
@@ -129,9 +129,7 @@ fn decode(cluster: &str, bytes: &[u8]) -> Result<Snapshot, &'static str> {
         let name = text(field(&mut payload)?)?;
         let version = text(field(&mut payload)?)?;
         let body = Bytes::copy_from_slice(field(&mut payload)?);
-        let known = [LISTENER, ROUTE, BACKEND]
-            .into_iter()
-            .find(|known| **known == *kind);
+        let known = TYPES.into_iter().find(|known| **known == *kind);
         let kind = known.ok_or("it holds an unknown type")?;
         types
             .entry(kind)

@@ -191,6 +191,8 @@ impl Open<'_> {
             traffic: self.spec.traffic.clone(),
             drain_timeout: drain.timeout,
             drain_minimum: drain.minimum,
+            https_port: self.spec.proxy.publish.https,
+            default_certificate: None,
         };
         let mut deciders: BTreeMap<String, String> = BTreeMap::new();
         for grant in &self.grants {
@@ -200,6 +202,7 @@ impl Open<'_> {
                 Backend {
                     service: grant.service.clone(),
                     endpoints: grant.endpoints.clone(),
+                    ..Backend::default()
                 },
             );
             for host in &grant.hosts {
@@ -207,7 +210,7 @@ impl Open<'_> {
                     host: host.clone(),
                     path: PathMatch::Prefix(grant.path.clone()),
                     rewrite: grant.rewrite,
-                    targets: Vec::new(),
+                    ..Route::default()
                 };
                 let name = route.name();
                 let decider = deciders

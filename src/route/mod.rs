@@ -8,7 +8,12 @@ pub mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use build::routing;
-pub use table::{Backend, Endpoint, Listener, PathMatch, Route, RouteTable, Target};
+pub use table::{
+    Affinity, Backend, BackendProtocol, BackendTls, BasicAuth, Certificate, CertificateSource,
+    Conditions, Cors, Endpoint, HeaderEdits, HeaderTest, HealthCheck, Listener, Outlier,
+    Passthrough, PathMatch, Policy, RateKey, RateLimit, Redirect, Retries, Route, RouteTable,
+    SecretText, Target,
+};
 
 /// The routes of all clusters, and the services that no cluster takes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +34,8 @@ pub struct ClusterRouting {
     /// Ids of the networks over which the routed services are reached. The proxies of a cluster
     /// that lists no networks are attached to these.
     pub followed: BTreeSet<String>,
+    /// Names of the Docker secrets that its proxies need as files.
+    pub secrets: BTreeSet<String>,
 }
 
 /// What became of one service at one host and path.

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use skep::control::client::Delivery;
-use skep::control::wire::{self, BACKEND, LISTENER, ROUTE};
+use skep::control::session::TYPES;
+use skep::control::wire;
 use skep::control::{Change, Snapshot};
 use skep::proxy::{Bound, ProxySettings, run_with};
 use skep::route::{Backend, Endpoint, PathMatch, Route, RouteTable, Target};
@@ -58,7 +59,7 @@ impl Proxy {
     /// Brings the proxy to this table as the operator would: backends, routes, removals.
     pub async fn apply(&mut self, table: &RouteTable) {
         let next = wire::snapshot(table);
-        for kind in [LISTENER, BACKEND, ROUTE] {
+        for kind in TYPES {
             let (old, new) = (self.known.types.get(kind), &next.types[kind]);
             let old = old.cloned().unwrap_or_default();
             let upserts = new.iter().filter(|(name, it)| old.get(*name) != Some(it));
@@ -124,11 +125,11 @@ pub fn table(routes: &[(&str, &str, &[SocketAddr])]) -> RouteTable {
         let route = Route {
             host: (*host).to_owned(),
             path: PathMatch::Prefix((*path).to_owned()),
-            rewrite: false,
             targets: vec![Target {
                 backend: backend.clone(),
                 weight: None,
             }],
+            ..Route::default()
         };
         let endpoint = |address: &SocketAddr| Endpoint {
             address: *address,
@@ -140,6 +141,7 @@ pub fn table(routes: &[(&str, &str, &[SocketAddr])]) -> RouteTable {
             Backend {
                 service: "demo".to_owned(),
                 endpoints,
+                ..Backend::default()
             },
         );
         table.routes.insert(route.name(), route);

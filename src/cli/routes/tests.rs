@@ -31,6 +31,7 @@ fn sample() -> Routing {
     let backend = Backend {
         service: "demoeast".into(),
         endpoints: endpoints.to_vec(),
+        ..Backend::default()
     };
     let east = ClusterRouting {
         table: RouteTable {

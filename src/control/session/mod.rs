@@ -1,8 +1,8 @@
 //! One control stream as a pure state machine, for both ends: messages in, messages out. It knows
 //! no socket, no clock and no task, so that every order of events can be tested.
 //!
-//! *Guarantees.* A route is sent after the backends that were published with or before it have
-//! been acknowledged; a backend is removed after every change of routes has been. At most one
+//! *Guarantees.* A route (or passthrough) is sent after the backends that were published with
+//! or before it have been acknowledged; a backend is removed after every change of these has been. At most one
 //! response per type waits for its answer. Snapshots that are published meanwhile are folded: the
 //! newest counts, nothing queues. What a client refused is not sent again until it changes; the
 //! client keeps what it had. Without a published snapshot nothing at all is said, so an operator
@@ -22,10 +22,14 @@ use crate::control::resource::TypeUrl;
 /// The types in the order in which they are sent.
 ///
 /// The session treats bodies as opaque; these are the only things it knows of them.
-pub const TYPES: [TypeUrl; 3] = [LISTENER, BACKEND, ROUTE];
+pub const TYPES: [TypeUrl; 5] = [LISTENER, CERTIFICATE, BACKEND, ROUTE, PASSTHROUGH];
 const LISTENER: TypeUrl = "type.skep.dev/listener.v1";
 const BACKEND: TypeUrl = "type.skep.dev/backend.v1";
 const ROUTE: TypeUrl = "type.skep.dev/route.v1";
+const PASSTHROUGH: TypeUrl = "type.skep.dev/passthrough.v1";
+const CERTIFICATE: TypeUrl = "type.skep.dev/certificate.v1";
+/// What names backends.
+const USERS: [TypeUrl; 2] = [ROUTE, PASSTHROUGH];
 
 /// Resources of one response together take at most about so many bytes (a single larger one
 /// travels alone).

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::subscription::{Gate, Subscription};
-use super::{BACKEND, Error, ROUTE, TYPES, known_type};
+use super::{BACKEND, Error, TYPES, USERS, known_type};
 use crate::control::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 use crate::control::published::Published;
 use crate::control::resource::TypeUrl;
@@ -14,7 +14,8 @@ const MAX_REFUSAL: usize = 1000;
 
 /// The operator's end of one stream: requests and published snapshots in, responses out.
 ///
-/// Backends are only removed, and routes only sent, when the client has subscribed to both types.
+/// Backends are only removed, and what names them only sent, when the client has subscribed to all of
+/// these types.
 #[derive(Debug, Default)]
 pub struct ServerSession {
     node: Option<Node>,
@@ -149,24 +150,25 @@ impl ServerSession {
 
     /// Make before break: backends come before the routes that need them and go after.
     fn gate(&self, kind: TypeUrl, published: &Published) -> Gate {
-        let other = match kind {
-            ROUTE => BACKEND,
-            BACKEND => ROUTE,
-            _ => return Gate::OPEN,
-        };
-        let other = self.subscriptions.get(other);
-        if kind == ROUTE {
-            Gate {
-                upserts_below: other.map_or(0, |backends| {
+        if USERS.contains(&kind) {
+            let backends = self.subscriptions.get(BACKEND);
+            return Gate {
+                upserts_below: backends.map_or(0, |backends| {
                     backends.first_upsert(published).unwrap_or(u64::MAX)
                 }),
                 removals: true,
-            }
-        } else {
-            Gate {
-                upserts_below: u64::MAX,
-                removals: other.is_some_and(Subscription::is_equal),
-            }
+            };
+        }
+        if kind != BACKEND {
+            return Gate::OPEN;
+        }
+        let is_equal = |user| {
+            let user = self.subscriptions.get(user);
+            user.is_some_and(Subscription::is_equal)
+        };
+        Gate {
+            upserts_below: u64::MAX,
+            removals: USERS.into_iter().all(is_equal),
         }
     }
 }

@@ -6,10 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use prost::Message as _;
 
-use super::message;
+use super::{message, policy};
+use crate::api::grammar;
 use crate::api::service_cluster::{AccessLog, LogFormat, Tls, TlsVersion, Traffic};
 use crate::api::value::{ByteSize, HostPattern, Span};
-use crate::route::table::{Backend, Endpoint, Listener, PathMatch, Route, Target};
+use crate::route::table::{
+    Backend, BackendProtocol, BackendTls, Certificate, CertificateSource, Conditions, Endpoint,
+    HeaderTest, HealthCheck, Listener, Outlier, Passthrough, PathMatch, Redirect, Route,
+    SecretText, Target,
+};
 
 /// The longest span that the API's parser allows, in milliseconds.
 const MAX_MILLIS: u64 = 9_000_000_000_000;
@@ -27,6 +32,9 @@ pub fn decode_listener(body: &[u8]) -> Result<Listener, String> {
     check_name("listener: cluster", &raw.cluster, true)?;
     if raw.max_connections == 0 {
         return Err("listener: no connection would be allowed (max_connections is 0)".to_owned());
+    }
+    if let Some(name) = &raw.default_certificate {
+        check_name("listener: default certificate", name, false)?;
     }
     for suite in &raw.tls_cipher_suites {
         check_name("listener: cipher suite", suite, false)?;
@@ -65,6 +73,9 @@ pub fn decode_listener(body: &[u8]) -> Result<Listener, String> {
         },
         drain_timeout: span("drain_timeout", raw.drain_timeout, defaults.drain_timeout)?,
         drain_minimum: span("drain_minimum", raw.drain_minimum, defaults.drain_minimum)?,
+        https_port: u16::try_from(raw.https_port)
+            .map_err(|_| format!("listener: {} is not a port", raw.https_port))?,
+        default_certificate: raw.default_certificate,
         cluster: raw.cluster,
     })
 }
@@ -76,32 +87,148 @@ pub fn decode_listener(body: &[u8]) -> Result<Listener, String> {
 pub fn decode_route(body: &[u8]) -> Result<Route, String> {
     let raw = message::Route::decode(body).map_err(|error| format!("route: {error}"))?;
     check_host(&raw.host)?;
-    check_prefix(&raw.prefix)?;
-    if raw.targets.is_empty() {
-        return Err(format!("route {}{}: no target", raw.host, raw.prefix));
+    let place = format!("{}{}", raw.host, raw.path);
+    if raw.targets.is_empty() && raw.redirect.is_none() {
+        return Err(format!("route {place}: no target"));
     }
+    for method in &raw.methods {
+        policy::check_method(method)?;
+    }
+    let headers = raw.headers.into_iter().map(header_test);
+    Ok(Route {
+        host: raw.host,
+        path: path(raw.path_kind, raw.path)?,
+        when: Conditions {
+            methods: raw.methods.into_iter().collect(),
+            headers: headers.collect::<Result<_, String>>()?,
+        },
+        redirect: raw.redirect.map(redirect).transpose()?,
+        rewrite: raw.rewrite,
+        targets: targets(&place, raw.targets)?,
+        policy: policy::decode(raw.policy.unwrap_or_default())?,
+    })
+}
+
+fn path(kind: u32, text: String) -> Result<PathMatch, String> {
+    match kind {
+        0 => {
+            check_prefix(&text)?;
+            Ok(PathMatch::Prefix(text))
+        }
+        1 if text.starts_with('/')
+            && text.len() <= MAX_PATH
+            && !text.chars().any(char::is_control) =>
+        {
+            Ok(PathMatch::Exact(text))
+        }
+        1 => Err(format!(
+            "route: path `{}` is not a path",
+            text.escape_debug()
+        )),
+        2 => {
+            grammar::regex(&text).map_err(|error| format!("route: {error}"))?;
+            Ok(PathMatch::Regex(text))
+        }
+        other => Err(format!("route: paths of kind {other} are unknown")),
+    }
+}
+
+fn header_test(raw: message::HeaderTest) -> Result<(String, HeaderTest), String> {
+    policy::check_header(&raw.name)?;
+    let test = match raw.kind {
+        0 => HeaderTest::Present,
+        1 => HeaderTest::Exact(raw.value),
+        2 => {
+            grammar::regex(&raw.value).map_err(|error| format!("route: {error}"))?;
+            HeaderTest::Regex(raw.value)
+        }
+        other => return Err(format!("route: tests of kind {other} are unknown")),
+    };
+    Ok((raw.name, test))
+}
+
+fn redirect(raw: message::Redirect) -> Result<Redirect, String> {
+    let good = raw.target.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+    });
+    if !good {
+        return Err(format!(
+            "route: `{}` is no place to send clients to",
+            raw.target.escape_debug()
+        ));
+    }
+    Ok(Redirect {
+        status: policy::redirect_status(raw.status)?,
+        target: raw.target,
+    })
+}
+
+fn targets(place: &str, raw: Vec<message::Target>) -> Result<Vec<Target>, String> {
     let mut names = BTreeSet::new();
-    for target in &raw.targets {
+    for target in &raw {
         check_name("route: backend", &target.backend, false)?;
         if !names.insert(target.backend.as_str()) {
             return Err(format!(
-                "route {}{}: backend `{}` is named twice",
-                raw.host, raw.prefix, target.backend
+                "route {place}: backend `{}` is named twice",
+                target.backend
             ));
         }
     }
-    Ok(Route {
+    Ok(raw
+        .into_iter()
+        .map(|target| Target {
+            backend: target.backend,
+            weight: target.weight,
+        })
+        .collect())
+}
+
+/// Reads a passthrough.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn decode_passthrough(body: &[u8]) -> Result<Passthrough, String> {
+    let raw =
+        message::Passthrough::decode(body).map_err(|error| format!("passthrough: {error}"))?;
+    check_host(&raw.host)?;
+    if raw.targets.is_empty() {
+        return Err(format!("passthrough {}: no target", raw.host));
+    }
+    Ok(Passthrough {
+        targets: targets(&raw.host, raw.targets)?,
         host: raw.host,
-        path: PathMatch::Prefix(raw.prefix),
-        rewrite: raw.rewrite,
-        targets: raw
-            .targets
-            .into_iter()
-            .map(|target| Target {
-                backend: target.backend,
-                weight: target.weight,
-            })
-            .collect(),
+    })
+}
+
+/// Reads a certificate. Its PEM is not looked into: that needs the files too.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn decode_certificate(body: &[u8]) -> Result<Certificate, String> {
+    let raw =
+        message::Certificate::decode(body).map_err(|error| format!("certificate: {error}"))?;
+    for host in &raw.hosts {
+        if host == "*" {
+            return Err("certificate: `*` is not a host".to_owned());
+        }
+        check_host(host)?;
+    }
+    let source = if raw.chain_pem.is_empty() && raw.key_pem.is_empty() {
+        check_file("certificate: file", &raw.chain_file)?;
+        check_file("certificate: file of the key", &raw.key_file)?;
+        CertificateSource::Files {
+            chain: raw.chain_file,
+            key: raw.key_file,
+        }
+    } else {
+        CertificateSource::Pem {
+            chain: raw.chain_pem,
+            key: SecretText(raw.key_pem),
+        }
+    };
+    Ok(Certificate {
+        hosts: raw.hosts,
+        source,
     })
 }
 
@@ -120,6 +247,58 @@ pub fn decode_backend(body: &[u8]) -> Result<Backend, String> {
     Ok(Backend {
         service: raw.service,
         endpoints,
+        protocol: match raw.protocol {
+            0 => BackendProtocol::Http,
+            1 => BackendProtocol::Http2,
+            other => return Err(format!("backend: protocol {other} is unknown")),
+        },
+        tls: raw.tls.map(backend_tls).transpose()?,
+        health: raw.health.map(health_check).transpose()?,
+        outlier: raw.outlier.map(outlier).transpose()?,
+    })
+}
+
+fn backend_tls(raw: message::BackendTls) -> Result<BackendTls, String> {
+    check_name("backend: TLS name", &raw.name, true)?;
+    if let Some(ca) = &raw.ca {
+        check_file("backend: file of the authorities", ca)?;
+    }
+    Ok(BackendTls {
+        verify: raw.verify,
+        name: raw.name,
+        ca: raw.ca,
+    })
+}
+
+fn health_check(raw: message::HealthCheck) -> Result<HealthCheck, String> {
+    check_name("backend: host of the health check", &raw.host, true)?;
+    let path = raw.path.parse::<http::uri::PathAndQuery>();
+    if !raw.path.starts_with('/') || path.is_err() {
+        return Err(format!(
+            "backend: `{}` is not the path of a health check",
+            raw.path.escape_debug()
+        ));
+    }
+    let interval = span("interval", raw.interval, Span::from_secs(10))?;
+    let timeout = span("timeout", raw.timeout, Span::from_secs(2))?;
+    if interval.get().is_zero() || timeout.get().is_zero() {
+        return Err("backend: a health check of no time".to_owned());
+    }
+    Ok(HealthCheck {
+        path: raw.path,
+        host: raw.host,
+        interval,
+        timeout,
+        healthy: raw.healthy.max(1),
+        unhealthy: raw.unhealthy.max(1),
+        status: raw.status.map(status_of).transpose()?,
+    })
+}
+
+fn outlier(raw: message::Outlier) -> Result<Outlier, String> {
+    Ok(Outlier {
+        max_fails: raw.max_fails,
+        fail_timeout: span("fail_timeout", raw.fail_timeout, Span::from_secs(10))?,
     })
 }
 
@@ -171,7 +350,24 @@ fn check_prefix(prefix: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn check_name(what: &str, name: &str, may_be_empty: bool) -> Result<(), String> {
+/// A file below the secrets' directory, and not anywhere else.
+pub(super) fn check_file(what: &str, name: &str) -> Result<(), String> {
+    check_name(what, name, false)?;
+    if name.contains('/') || matches!(name, "." | "..") {
+        return Err(format!("{what}: `{name}` is not the name of a file"));
+    }
+    Ok(())
+}
+
+/// A status of HTTP.
+pub(super) fn status_of(raw: u32) -> Result<u16, String> {
+    u16::try_from(raw)
+        .ok()
+        .filter(|status| (100..=599).contains(status))
+        .ok_or_else(|| format!("{raw} is not a status of HTTP"))
+}
+
+pub(super) fn check_name(what: &str, name: &str, may_be_empty: bool) -> Result<(), String> {
     if name.is_empty() && !may_be_empty {
         return Err(format!("{what}: the name is empty"));
     }
@@ -183,13 +379,15 @@ fn check_name(what: &str, name: &str, may_be_empty: bool) -> Result<(), String> 
     Ok(())
 }
 
-fn span(what: &str, raw: Option<message::Duration>, default: Span) -> Result<Span, String> {
+pub(super) fn span(
+    what: &str,
+    raw: Option<message::Duration>,
+    default: Span,
+) -> Result<Span, String> {
     match raw {
         None => Ok(default),
         Some(message::Duration { millis }) if millis <= MAX_MILLIS => Ok(Span::from_millis(millis)),
-        Some(message::Duration { millis }) => {
-            Err(format!("listener: {what} of {millis} ms is too long"))
-        }
+        Some(message::Duration { millis }) => Err(format!("{what} of {millis} ms is too long")),
     }
 }
 

@@ -3,10 +3,13 @@
 mod decode;
 mod encode;
 mod message;
+mod policy;
 
 use std::collections::BTreeMap;
 
-pub use decode::{decode_backend, decode_listener, decode_route};
+pub use decode::{
+    decode_backend, decode_certificate, decode_listener, decode_passthrough, decode_route,
+};
 
 use super::resource::{Resource, Snapshot, TypeUrl};
 use crate::route::table::RouteTable;
@@ -17,6 +20,10 @@ pub const LISTENER: TypeUrl = "type.skep.dev/listener.v1";
 pub const ROUTE: TypeUrl = "type.skep.dev/route.v1";
 /// Type of backends, named as in [`RouteTable::backends`].
 pub const BACKEND: TypeUrl = "type.skep.dev/backend.v1";
+/// Type of passthroughs, named as in [`RouteTable::passthroughs`].
+pub const PASSTHROUGH: TypeUrl = "type.skep.dev/passthrough.v1";
+/// Type of certificates, named as in [`RouteTable::certificates`].
+pub const CERTIFICATE: TypeUrl = "type.skep.dev/certificate.v1";
 /// The name of the one listener.
 pub const LISTENER_NAME: &str = "main";
 
@@ -32,35 +39,35 @@ pub fn snapshot(table: &RouteTable) -> Snapshot {
 /// `last` must be the snapshot of `last_table`, or empty.
 #[must_use]
 pub fn snapshot_after(last_table: &RouteTable, last: &Snapshot, table: &RouteTable) -> Snapshot {
+    macro_rules! each {
+        ($kind:expr, $field:ident, $encode:ident) => {
+            (
+                $kind,
+                encode_all(
+                    &last_table.$field,
+                    last.types.get($kind),
+                    &table.$field,
+                    encode::$encode,
+                ),
+            )
+        };
+    }
     let listener = match resource(last, LISTENER, LISTENER_NAME) {
         Some(known) if last_table.listener == table.listener => known.clone(),
         _ => encode::listener(&table.listener),
     };
+    let types = [
+        (
+            LISTENER,
+            BTreeMap::from([(LISTENER_NAME.to_owned(), listener)]),
+        ),
+        each!(CERTIFICATE, certificates, certificate),
+        each!(BACKEND, backends, backend),
+        each!(ROUTE, routes, route),
+        each!(PASSTHROUGH, passthroughs, passthrough),
+    ];
     Snapshot {
-        types: BTreeMap::from([
-            (
-                LISTENER,
-                BTreeMap::from([(LISTENER_NAME.to_owned(), listener)]),
-            ),
-            (
-                ROUTE,
-                encode_all(
-                    &last_table.routes,
-                    last.types.get(ROUTE),
-                    &table.routes,
-                    encode::route,
-                ),
-            ),
-            (
-                BACKEND,
-                encode_all(
-                    &last_table.backends,
-                    last.types.get(BACKEND),
-                    &table.backends,
-                    encode::backend,
-                ),
-            ),
-        ]),
+        types: BTreeMap::from(types),
     }
 }
 

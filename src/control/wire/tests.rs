@@ -6,7 +6,7 @@ use super::*;
 use crate::api::service_cluster::{AccessLog, LogFormat, Tls, TlsVersion, Traffic};
 use crate::api::value::{ByteSize, Span};
 use crate::names::content_hash;
-use crate::route::table::{Backend, Endpoint, Listener, PathMatch, Route, Target};
+use crate::route::table::*;
 
 fn spans() -> impl Strategy<Value = Span> {
     (0u64..9_000_000_000_000).prop_map(Span::from_millis)
@@ -39,24 +39,142 @@ fn listeners() -> impl Strategy<Value = Listener> {
         },
         drain_timeout: times.3,
         drain_minimum: times.4,
+        https_port: u16::try_from(numbers.2 >> 16).unwrap(),
+        default_certificate: flags[0].then(|| "main".to_owned()),
     })
 }
 
-fn routes() -> impl Strategy<Value = Route> {
+fn targets() -> impl Strategy<Value = Vec<Target>> {
     let target = |(backend, weight)| Target { backend, weight };
-    let targets = prop::collection::btree_map("[a-z.:0-9]{1,9}", any::<Option<u32>>(), 1..4);
+    prop::collection::btree_map("[a-z.:0-9]{1,9}", any::<Option<u32>>(), 1..4)
+        .prop_map(move |targets| targets.into_iter().map(target).collect())
+}
+
+const HOST: &str = "\\*|(\\*\\.)?[a-z]{1,9}(\\.[a-z0-9]{1,9}){0,3}";
+
+fn paths() -> impl Strategy<Value = PathMatch> {
+    prop_oneof![
+        "/|(/[a-zA-Z0-9é]{1,5}){1,3}".prop_map(PathMatch::Prefix),
+        "/[a-z/]{0,9}".prop_map(PathMatch::Exact),
+        "/[a-z]{0,5}[.][*+]".prop_map(PathMatch::Regex),
+    ]
+}
+
+fn conditions() -> impl Strategy<Value = Conditions> {
+    let test = prop_oneof![
+        Just(HeaderTest::Present),
+        ".{0,5}".prop_map(HeaderTest::Exact),
+        "[a-z]{0,5}".prop_map(HeaderTest::Regex),
+    ];
     (
-        "\\*|(\\*\\.)?[a-z]{1,9}(\\.[a-z0-9]{1,9}){0,3}",
-        "/|(/[a-zA-Z0-9é]{1,5}){1,3}",
-        any::<bool>(),
-        targets,
+        prop::collection::btree_set("[A-Z]{1,6}", 0..3),
+        prop::collection::btree_map("x-[a-z]{1,6}", test, 0..3),
     )
-        .prop_map(move |(host, path, rewrite, targets)| Route {
-            host,
-            path: PathMatch::Prefix(path),
-            rewrite,
-            targets: targets.into_iter().map(target).collect(),
-        })
+        .prop_map(|(methods, headers)| Conditions { methods, headers })
+}
+
+fn edits() -> impl Strategy<Value = HeaderEdits> {
+    let map = || prop::collection::btree_map("x-[a-z]{1,6}", "[ -~]{0,9}", 0..3);
+    (
+        prop::collection::btree_set("x-[a-z]{1,6}", 0..3),
+        map(),
+        map(),
+    )
+        .prop_map(|(remove, set, add)| HeaderEdits { remove, set, add })
+}
+
+fn cors() -> impl Strategy<Value = Cors> {
+    let texts = || prop::collection::btree_set("[a-z*:/.]{1,9}", 0..3);
+    let methods = prop::collection::btree_set("[A-Z]{1,6}", 0..3);
+    let age = prop::option::of(spans());
+    (texts(), methods, texts(), texts(), any::<bool>(), age).prop_map(
+        |(origins, methods, headers, expose, credentials, max_age)| Cors {
+            origins,
+            methods,
+            headers,
+            expose,
+            credentials,
+            max_age,
+        },
+    )
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    let net = (any::<IpAddr>(), 0u8..=32).prop_map(|(ip, len)| ipnet::IpNet::new(ip, len).unwrap());
+    let key = prop_oneof![Just(RateKey::Client), Just(RateKey::Route)];
+    let rate = (1u32.., 1u64..9_000, any::<u32>(), key).prop_map(|(requests, per, burst, key)| {
+        let per = Span::from_millis(per);
+        RateLimit {
+            requests,
+            per,
+            burst,
+            key,
+        }
+    });
+    let retries = (0u32..=10, prop::collection::btree_set(100u16..600, 0..3));
+    let affinity = prop_oneof![
+        Just(Affinity::None),
+        "[a-zA-Z]{1,9}".prop_map(Affinity::Cookie),
+        Just(Affinity::ClientIp),
+    ];
+    let status = prop::sample::select(vec![301, 302, 307, 308]);
+    let auth = ("[ -~]{0,9}", "[a-z]{1,9}").prop_map(|(realm, secret)| BasicAuth { realm, secret });
+    let gates = (
+        prop::collection::vec(net, 0..3),
+        prop::option::of(status),
+        prop::option::of(cors()),
+        prop::option::of(rate),
+        prop::option::of(auth),
+    );
+    let times = (
+        any::<Option<u64>>(),
+        prop::option::of(spans()),
+        prop::option::of(spans()),
+    );
+    let retries =
+        prop::option::of(retries.prop_map(|(attempts, statuses)| Retries { attempts, statuses }));
+    (gates, times, retries, edits(), edits(), affinity).prop_map(
+        |(gates, times, retries, request_headers, response_headers, affinity)| Policy {
+            allow: gates.0,
+            https_only: gates.1,
+            cors: gates.2,
+            rate_limit: gates.3,
+            basic_auth: gates.4,
+            max_request_body: times.0.map(ByteSize),
+            request_timeout: times.1,
+            connect_timeout: times.2,
+            retries,
+            request_headers,
+            response_headers,
+            affinity,
+        },
+    )
+}
+
+fn routes() -> impl Strategy<Value = Route> {
+    let redirect = (
+        prop::sample::select(vec![301, 302, 307, 308]),
+        "https?://[a-z]{1,9}(:[1-9]{1,4})?(/[a-z]{1,5})?",
+    )
+        .prop_map(|(status, target)| Redirect { status, target });
+    (
+        (HOST, paths(), conditions()),
+        prop::option::of(redirect),
+        any::<bool>(),
+        targets(),
+        policies(),
+    )
+        .prop_map(
+            |((host, path, when), redirect, rewrite, targets, policy)| Route {
+                host,
+                path,
+                when,
+                redirect,
+                rewrite,
+                targets,
+                policy,
+            },
+        )
 }
 
 fn backends() -> impl Strategy<Value = Backend> {
@@ -67,8 +185,67 @@ fn backends() -> impl Strategy<Value = Backend> {
         address: SocketAddr::new(ip, port),
         id,
     });
-    ("[a-z]{0,9}", prop::collection::vec(endpoint, 0..5))
-        .prop_map(|(service, endpoints)| Backend { service, endpoints })
+    let tls = (any::<bool>(), "[a-z.]{0,9}", prop::option::of("[a-z]{1,9}"))
+        .prop_map(|(verify, name, ca)| BackendTls { verify, name, ca });
+    let span = || (1u64..9_000).prop_map(Span::from_millis);
+    let health = (
+        "/[a-z?=]{0,9}",
+        "[a-z.]{0,9}",
+        span(),
+        span(),
+        (1u32.., 1u32.., prop::option::of(100u16..600)),
+    )
+        .prop_map(|(path, host, interval, timeout, counts)| HealthCheck {
+            path,
+            host,
+            interval,
+            timeout,
+            healthy: counts.0,
+            unhealthy: counts.1,
+            status: counts.2,
+        });
+    let outlier = (any::<u32>(), span()).prop_map(|(max_fails, fail_timeout)| Outlier {
+        max_fails,
+        fail_timeout,
+    });
+    let protocol = prop_oneof![Just(BackendProtocol::Http), Just(BackendProtocol::Http2)];
+    (
+        ("[a-z]{0,9}", prop::collection::vec(endpoint, 0..5)),
+        protocol,
+        prop::option::of(tls),
+        prop::option::of(health),
+        prop::option::of(outlier),
+    )
+        .prop_map(
+            |((service, endpoints), protocol, tls, health, outlier)| Backend {
+                service,
+                endpoints,
+                protocol,
+                tls,
+                health,
+                outlier,
+            },
+        )
+}
+
+fn passthroughs() -> impl Strategy<Value = Passthrough> {
+    (HOST, targets()).prop_map(|(host, targets)| Passthrough { host, targets })
+}
+
+fn certificates() -> impl Strategy<Value = Certificate> {
+    let source = prop_oneof![
+        ("[a-z.]{3,9}", "[a-z.]{3,9}")
+            .prop_map(|(chain, key)| CertificateSource::Files { chain, key }),
+        (".{1,9}", ".{0,9}").prop_map(|(chain, key)| CertificateSource::Pem {
+            chain,
+            key: SecretText(key),
+        }),
+    ];
+    (
+        prop::collection::vec("[a-z]{1,9}[.][a-z]{1,9}", 0..3),
+        source,
+    )
+        .prop_map(|(hosts, source)| Certificate { hosts, source })
 }
 
 fn tables() -> impl Strategy<Value = RouteTable> {
@@ -76,12 +253,27 @@ fn tables() -> impl Strategy<Value = RouteTable> {
         listeners(),
         prop::collection::btree_map("[a-e]", routes(), 0..5),
         prop::collection::btree_map("[a-e]", backends(), 0..5),
+        prop::collection::btree_map("[a-e]", passthroughs(), 0..5),
+        prop::collection::btree_map("[a-e]", certificates(), 0..5),
     )
-        .prop_map(|(listener, routes, backends)| RouteTable {
-            listener,
-            routes,
-            backends,
-        })
+        .prop_map(
+            |(listener, routes, backends, passthroughs, certificates)| RouteTable {
+                listener,
+                routes,
+                backends,
+                passthroughs,
+                certificates,
+            },
+        )
+}
+
+fn decode_all(bytes: &[u8]) {
+    let _ = (
+        decode_listener(bytes),
+        decode_route(bytes),
+        decode_backend(bytes),
+    );
+    let _ = (decode_passthrough(bytes), decode_certificate(bytes));
 }
 
 proptest! {
@@ -95,6 +287,14 @@ proptest! {
         }
         for (name, backend) in table.backends {
             prop_assert_eq!(decode_backend(&snapshot.types[BACKEND][&name].body), Ok(backend));
+        }
+        for (name, it) in table.passthroughs {
+            let body = &snapshot.types[PASSTHROUGH][&name].body;
+            prop_assert_eq!(decode_passthrough(body), Ok(it));
+        }
+        for (name, it) in table.certificates {
+            let body = &snapshot.types[CERTIFICATE][&name].body;
+            prop_assert_eq!(decode_certificate(body), Ok(it));
         }
     }
 
@@ -112,14 +312,14 @@ proptest! {
     fn damaged_bytes_are_an_error_or_a_good_value_but_never_a_panic(
         table in tables(), at in any::<prop::sample::Index>(), to: u8, noise: Vec<u8>,
     ) {
-        let _ = (decode_listener(&noise), decode_route(&noise), decode_backend(&noise));
+        decode_all(&noise);
         for resource in snapshot(&table).types.values().flat_map(BTreeMap::values) {
             let mut body = resource.body.to_vec();
             if !body.is_empty() {
                 let at = at.index(body.len());
                 body[at] = to;
             }
-            let _ = (decode_listener(&body), decode_route(&body), decode_backend(&body));
+            decode_all(&body);
         }
     }
 }
@@ -186,6 +386,7 @@ fn an_endpoint_that_is_nowhere_is_refused() {
                 address: address.parse().unwrap(),
                 id: "task".to_owned(),
             }],
+            ..Backend::default()
         };
         assert!(
             decode_backend(&encode::backend(&backend).body).is_err(),

@@ -5,6 +5,7 @@
 
 mod backend;
 mod hosts;
+mod matching;
 mod route;
 mod shards;
 #[cfg(test)]
@@ -14,10 +15,13 @@ use std::sync::Arc;
 
 pub use backend::{Endpoint, LiveBackend, Shared};
 pub use hosts::HostEntry;
+pub use matching::LivePath;
 pub use route::LiveRoute;
 use shards::Shards;
 
-use crate::route::Listener;
+use http::request::Parts;
+
+use crate::route::{Listener, Route};
 
 /// One moment's routes.
 #[derive(Clone, Debug, Default)]
@@ -38,10 +42,11 @@ pub struct Table {
 
 impl Table {
     /// The route of a request. `host` is in lower case without port or trailing dot. The most
-    /// specific host that any route names decides alone; then the longest prefix.
+    /// specific host that any route names decides alone; then the most specific path whose
+    /// conditions the request meets.
     #[must_use]
-    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<LiveRoute>> {
-        self.host(host)?.find(path)
+    pub fn find(&self, host: &str, path: &str, request: &Parts) -> Option<&Arc<LiveRoute>> {
+        self.host(host)?.find(path, request)
     }
 
     fn host(&self, host: &str) -> Option<&Arc<HostEntry>> {
@@ -71,16 +76,16 @@ impl Table {
     }
 
     /// Takes away the route of that name, if it stands at that place.
-    pub(super) fn take(&mut self, host: &str, prefix: &str, name: &str) {
-        if let Some(entry) = self.at(host) {
-            let next = entry.without(prefix, name);
-            self.set(host, next);
+    pub(super) fn take(&mut self, route: &Route, name: &str) {
+        if let Some(entry) = self.at(&route.host) {
+            let next = entry.without(route, name);
+            self.set(&route.host, next);
         }
     }
 
-    /// The route at exactly that place.
-    pub(super) fn standing(&self, host: &str, prefix: &str) -> Option<&Arc<LiveRoute>> {
-        self.at(host)?.exactly(prefix)
+    /// The route at exactly the place of this one.
+    pub(super) fn standing(&self, route: &Route) -> Option<&Arc<LiveRoute>> {
+        self.at(&route.host)?.standing(route)
     }
 
     /// All routes, in no order.

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use http::request::Parts;
+
 use super::backend::{Endpoint, LiveBackend};
-use crate::route::{PathMatch, Route};
+use super::matching::{LiveConditions, LivePath};
+use crate::route::{Conditions, PathMatch, Policy, Redirect, Route};
 
 /// Fraction of the golden ratio in 64 bits. Its multiples visit any share of the circle as evenly
 /// as can be: weights are met at every moment within a request or two, with one atomic add.
@@ -18,10 +21,15 @@ pub struct LiveRoute {
     pub name: Box<str>,
     /// Host, wildcard or `*`.
     pub host: Box<str>,
-    /// Path prefix in normal form.
-    pub prefix: Box<str>,
-    /// The prefix is cut off.
+    /// The path.
+    pub path: LivePath,
+    when: LiveConditions,
+    /// Where clients are sent instead.
+    pub redirect: Option<Redirect>,
+    /// The matched prefix is cut off.
     pub rewrite: bool,
+    /// Limits, checks and changes.
+    pub policy: Policy,
     targets: Box<[LiveTarget]>,
     total: u64,
     turn: Arc<AtomicU64>,
@@ -43,7 +51,6 @@ impl LiveRoute {
         last: Option<&Self>,
         backend: impl Fn(&str) -> Option<Arc<LiveBackend>>,
     ) -> Option<Self> {
-        let PathMatch::Prefix(prefix) = &route.path;
         let mut total = 0;
         let mut targets = Vec::with_capacity(route.targets.len());
         for target in &route.targets {
@@ -61,8 +68,11 @@ impl LiveRoute {
         Some(Self {
             name: name.into(),
             host: route.host.as_str().into(),
-            prefix: prefix.as_str().into(),
+            path: LivePath::compile(&route.path)?,
+            when: LiveConditions::compile(&route.when)?,
+            redirect: route.redirect.clone(),
             rewrite: route.rewrite,
+            policy: route.policy.clone(),
             targets: targets.into(),
             total,
             turn: last.map_or_else(Arc::default, |last| Arc::clone(&last.turn)),
@@ -74,22 +84,38 @@ impl LiveRoute {
         self.targets.iter().map(|target| &target.backend)
     }
 
-    /// Whether a path lies below the prefix, on segment borders.
+    /// Whether it stands at that place.
     #[must_use]
-    pub fn matches(&self, path: &str) -> bool {
-        &*self.prefix == "/"
-            || path
-                .strip_prefix(&*self.prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    pub(super) fn is_at(&self, path: &PathMatch, when: &Conditions) -> bool {
+        self.path.of() == path && self.when.of() == when
     }
 
-    /// What follows the prefix, as a path: `/app/x` below `/app` is `/x`, `/app` is `/`.
+    /// What is more specific has less.
+    pub(super) fn precedence(&self) -> impl Ord + '_ {
+        (self.path.precedence(), self.when.precedence())
+    }
+
+    /// Whether a path is meant.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        self.path.matches(path)
+    }
+
+    /// Whether method and headers are as asked.
+    #[must_use]
+    pub fn admits(&self, request: &Parts) -> bool {
+        self.when.admit(request)
+    }
+
+    /// The path that the endpoint gets: what follows the prefix where that is cut off (`/app/x`
+    /// below `/app` is `/x`, `/app` is `/`), else the whole.
     #[must_use]
     pub fn rest<'p>(&self, path: &'p str) -> &'p str {
-        if &*self.prefix == "/" {
-            return path;
-        }
-        let rest = path.strip_prefix(&*self.prefix).unwrap_or(path);
+        let prefix = match self.path.of() {
+            PathMatch::Prefix(prefix) if self.rewrite && prefix != "/" => prefix,
+            _ => return path,
+        };
+        let rest = path.strip_prefix(prefix.as_str()).unwrap_or(path);
         // Keep exactly one slash in front: `/app//x` must not become `//x`.
         let name = rest.trim_start_matches('/');
         let slash = rest.len() - name.len();

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::proxy::Assembler;
-use crate::route::{Backend, Endpoint as At, PathMatch, Route, RouteTable, Target};
+use crate::route::{
+    Backend, Conditions, Endpoint as At, HeaderTest, PathMatch, Route, RouteTable, Target,
+};
 
 fn route(host: &str, path: &str, backends: &[&str]) -> Route {
     let target = |name: &&str| Target {
@@ -16,8 +18,8 @@ fn route(host: &str, path: &str, backends: &[&str]) -> Route {
     Route {
         host: host.to_owned(),
         path: PathMatch::Prefix(path.to_owned()),
-        rewrite: false,
         targets: backends.iter().map(target).collect(),
+        ..Route::default()
     }
 }
 
@@ -29,6 +31,7 @@ fn backend(ports: &[u16]) -> Backend {
     Backend {
         service: "demo".to_owned(),
         endpoints: ports.iter().map(endpoint).collect(),
+        ..Backend::default()
     }
 }
 
@@ -43,7 +46,16 @@ fn with(routes: &[(&str, &str)]) -> Arc<Table> {
 }
 
 fn found<'t>(table: &'t Table, host: &str, path: &str) -> Option<&'t str> {
-    table.find(host, path).map(|route| &*route.name)
+    find(table, host, path).map(|route| &*route.name)
+}
+
+fn find<'t>(table: &'t Table, host: &str, path: &str) -> Option<&'t Arc<LiveRoute>> {
+    table.find(host, path, &get())
+}
+
+/// The head of a plain request.
+fn get() -> Parts {
+    http::Request::new(()).into_parts().0
 }
 
 fn port(route: &LiveRoute, tried: &[std::net::SocketAddr], now: u64) -> Option<u16> {
@@ -90,8 +102,16 @@ fn the_default_route_takes_hosts_that_no_other_names() {
 
 #[test]
 fn a_rewritten_path_has_exactly_one_slash_in_front() {
-    let table = with(&[("demo.a", "/app"), ("demo.a", "/")]);
-    let route = table.find("demo.a", "/app").unwrap();
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1]));
+    let rewrite = Route {
+        rewrite: true,
+        ..route("demo.a", "/app", &["b"])
+    };
+    assembler.set_route("app", rewrite);
+    assembler.set_route("all", route("demo.a", "/", &["b"]));
+    let table = assembler.build();
+    let route = find(&table, "demo.a", "/app").unwrap();
     for (path, want) in [
         ("/app", "/"),
         ("/app/", "/"),
@@ -100,7 +120,7 @@ fn a_rewritten_path_has_exactly_one_slash_in_front() {
     ] {
         assert_eq!(route.rest(path), want);
     }
-    assert_eq!(table.find("demo.a", "/").unwrap().rest("/x"), "/x");
+    assert_eq!(find(&table, "demo.a", "/").unwrap().rest("/x"), "/x");
 }
 
 #[test]
@@ -116,10 +136,10 @@ fn a_route_is_live_when_its_backend_has_come_and_the_old_one_serves_until_then()
     assembler.set_backend("old", &backend(&[2]));
     assembler.remove_backend("old");
     let table = assembler.build();
-    assert_eq!(port(table.find("demo.a", "/").unwrap(), &[], 1), Some(2));
+    assert_eq!(port(find(&table, "demo.a", "/").unwrap(), &[], 1), Some(2));
     assembler.set_backend("new", &backend(&[3]));
     let table = assembler.build();
-    assert_eq!(port(table.find("demo.a", "/").unwrap(), &[], 1), Some(3));
+    assert_eq!(port(find(&table, "demo.a", "/").unwrap(), &[], 1), Some(3));
     assert!(assembler.waiting().is_empty());
 }
 
@@ -153,11 +173,11 @@ fn endpoints_and_their_standing_outlive_a_change() {
     assembler.set_backend("b", &backend(&[1, 2]));
     assembler.set_route("r", route("demo.a", "/", &["b"]));
     let before = assembler.build();
-    let (_, bad) = before.find("demo.a", "/").unwrap().pick(&[], 1).unwrap();
+    let (_, bad) = find(&before, "demo.a", "/").unwrap().pick(&[], 1).unwrap();
     bad.avoid_until(100);
     assembler.set_backend("b", &backend(&[1, 2, 3]));
     let table = assembler.build();
-    let after = table.find("demo.a", "/").unwrap();
+    let after = find(&table, "demo.a", "/").unwrap();
     let picked: Vec<_> = (0..6).filter_map(|_| port(after, &[], 99)).collect();
     assert!(!picked.contains(&bad.address.port()), "{picked:?}");
     assert!((0..6).any(|_| port(after, &[], 100) == Some(bad.address.port())));
@@ -169,7 +189,7 @@ fn endpoints_take_turns_and_bad_ones_are_used_when_all_are_bad() {
     assembler.set_backend("b", &backend(&[1, 2, 3]));
     assembler.set_route("r", route("demo.a", "/", &["b"]));
     let table = assembler.build();
-    let route = table.find("demo.a", "/").unwrap();
+    let route = find(&table, "demo.a", "/").unwrap();
     let mut counts = BTreeMap::new();
     for _ in 0..300 {
         *counts.entry(port(route, &[], 1).unwrap()).or_insert(0) += 1;
@@ -198,7 +218,7 @@ proptest! {
         }
         assembler.set_route("r", weighted);
         let table = assembler.build();
-        let route = table.find("demo.a", "/").unwrap();
+        let route = find(&table, "demo.a", "/").unwrap();
         let total: u32 = weights.iter().sum();
         if total == 0 {
             prop_assert_eq!(port(route, &[], 1), None);
@@ -251,6 +271,91 @@ proptest! {
                 let path = format!("/{}", "p/".repeat(depth));
                 prop_assert_eq!(found(&table, host, &path), found(&want, host, &path));
             }
+        }
+    }
+}
+
+/// A route with a path and conditions, named by its place.
+fn placed(path: PathMatch, methods: &[&str], headers: &[(&str, HeaderTest)]) -> Route {
+    let headers = headers.iter();
+    Route {
+        path,
+        when: Conditions {
+            methods: methods.iter().map(ToString::to_string).collect(),
+            headers: headers
+                .map(|(name, test)| ((*name).to_owned(), test.clone()))
+                .collect(),
+        },
+        ..route("demo.a", "/", &["b"])
+    }
+}
+
+fn places() -> Vec<Route> {
+    let prefix = |text: &str| PathMatch::Prefix(text.to_owned());
+    let exact = HeaderTest::Exact("7".to_owned());
+    vec![
+        placed(prefix("/"), &[], &[]),
+        placed(prefix("/app"), &[], &[]),
+        placed(prefix("/app"), &["POST", "PUT"], &[]),
+        placed(prefix("/app"), &[], &[("x-user", exact.clone())]),
+        placed(
+            prefix("/app"),
+            &[],
+            &[("x-user", exact), ("x-beta", HeaderTest::Present)],
+        ),
+        placed(PathMatch::Exact("/app/login".to_owned()), &[], &[]),
+        placed(PathMatch::Regex("/app/[0-9]+".to_owned()), &[], &[]),
+        placed(
+            PathMatch::Regex("/v[0-9]/.*".to_owned()),
+            &[],
+            &[("x-lang", HeaderTest::Regex("de|fr".to_owned()))],
+        ),
+    ]
+}
+
+#[test]
+fn exact_paths_then_expressions_then_prefixes_and_more_conditions_first() {
+    // The second time with so many routes that an index is used.
+    for more in [0, 20] {
+        let mut assembler = Assembler::new(1);
+        assembler.set_backend("b", &backend(&[1]));
+        let extra = (0..more).map(|i| route("demo.a", &format!("/extra{i}"), &["b"]));
+        for route in places().into_iter().chain(extra) {
+            assembler.set_route(&route.name(), route);
+        }
+        let table = assembler.build();
+        for (method, path, headers, want) in [
+            ("GET", "/", &[][..], "demo.a/"),
+            ("GET", "/app/x", &[], "demo.a/app"),
+            ("POST", "/app/x", &[], "demo.a/app POST,PUT"),
+            ("POST", "/app", &[("x-user", "7")], "demo.a/app POST,PUT"),
+            ("GET", "/app", &[("x-user", "7")], "demo.a/app x-user=7"),
+            ("GET", "/app", &[("x-user", "8")], "demo.a/app"),
+            (
+                "GET",
+                "/app",
+                &[("x-user", "7"), ("x-beta", "")],
+                "demo.a/app x-beta x-user=7",
+            ),
+            ("GET", "/app/login", &[], "demo.a=/app/login"),
+            ("GET", "/app/login/x", &[], "demo.a/app"),
+            ("GET", "/app/12", &[], "demo.a~/app/[0-9]+"),
+            ("GET", "/app/12x", &[], "demo.a/app"),
+            ("GET", "/v1/x", &[], "demo.a/"),
+            (
+                "GET",
+                "/v1/x",
+                &[("x-lang", "en"), ("x-lang", "de")],
+                "demo.a~/v[0-9]/.* x-lang~de|fr",
+            ),
+        ] {
+            let mut request = http::Request::builder().method(method);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let parts = request.body(()).unwrap().into_parts().0;
+            let found = table.find("demo.a", path, &parts).map(|route| &*route.name);
+            assert_eq!(found, Some(want), "{method} {path} {headers:?} +{more}");
         }
     }
 }
