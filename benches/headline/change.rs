@@ -92,7 +92,8 @@ pub fn measure(plan: &Plan) -> Vec<Change> {
         .collect()
 }
 
-fn skep(manager: &Node, input: &str, args: &[&str]) -> String {
+/// Runs the command line.
+pub fn skep(manager: &Node, input: &str, args: &[&str]) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_skep"))
         .args(args)
         .env("DOCKER_HOST", manager.docker_host())
@@ -132,7 +133,7 @@ spec:
         http::status_is(200, proxy, PORT, STEADY, "/")
     });
     skep(manager, "", &["wait", "bench"]);
-    let load = Load::start(SocketAddr::from((proxy, PORT)), STEADY);
+    let load = steady(proxy, PORT);
     let took: Vec<_> = (0..plan.changes)
         .map(|i| {
             let host = format!("n{networks}-{i}.bench");
@@ -153,6 +154,12 @@ spec:
         milliseconds: sorted(&took),
         load,
     }
+}
+
+/// A client that asks for the steady host some 300 times a second on one kept connection.
+pub fn steady(proxy: IpAddr, port: u16) -> Load {
+    let pause = Duration::from_millis(3);
+    Load::start(SocketAddr::from((proxy, port)), STEADY, 1, pause)
 }
 
 /// How long after that moment the host was served.

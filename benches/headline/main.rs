@@ -7,18 +7,21 @@
 
 mod change;
 mod cost;
-mod engine;
-mod load;
 mod report;
+mod rolling;
 mod swap;
 
 // Shared with the lab tests, which use more of them.
+#[path = "../../tests/lab/engine.rs"]
+mod engine;
 #[allow(dead_code)]
 #[path = "../../tests/lab/http.rs"]
 mod http;
 #[allow(dead_code)]
 #[path = "../../tests/lab/lab.rs"]
 mod lab;
+#[path = "../../tests/lab/load.rs"]
+mod load;
 #[allow(dead_code)]
 #[path = "../../tests/lab/wait.rs"]
 mod wait;
@@ -35,6 +38,8 @@ pub struct Plan {
     swaps: usize,
     /// Length of each of three rounds of load.
     round: Duration,
+    /// Whether rolling updates are measured.
+    rolling: bool,
 }
 
 fn main() {
@@ -43,6 +48,7 @@ fn main() {
         changes: 50,
         swaps: 5,
         round: Duration::from_secs(5),
+        rolling: true,
     };
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     while let Some(flag) = args.next() {
@@ -59,6 +65,7 @@ fn main() {
             "--changes" => plan.changes = number(),
             "--swaps" => plan.swaps = number(),
             "--seconds" => plan.round = Duration::from_secs(number() as u64),
+            "--rolling" => plan.rolling = number() > 0,
             other => panic!("unknown flag {other}"),
         }
     }
@@ -72,5 +79,10 @@ fn main() {
     } else {
         change::measure(&plan)
     };
-    report::write(&changes, &costs);
+    let rolled = if plan.rolling {
+        rolling::measure()
+    } else {
+        Vec::new()
+    };
+    report::write(&changes, &costs, &rolled);
 }

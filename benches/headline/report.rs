@@ -5,31 +5,25 @@ use std::fmt::Write as _;
 use super::change::{Change, Took};
 use super::cost::Cost;
 use super::lab::package;
+use super::load::Count;
+use super::rolling::Rolled;
 
 const BEGIN: &str = "<!-- make bench: begin -->\n";
 const END: &str = "<!-- make bench: end -->\n";
 
 /// Writes and prints what was measured. A part that was not measured keeps its old figures.
-pub fn write(changes: &[Change], costs: &[Cost]) {
-    let folder = package().join("target/bench");
-    std::fs::create_dir_all(&folder).unwrap();
-    if !changes.is_empty() {
-        std::fs::write(
-            folder.join("change.json"),
-            serde_json::to_string_pretty(changes).unwrap(),
-        )
-        .unwrap();
-    }
-    if !costs.is_empty() {
-        std::fs::write(
-            folder.join("cost.json"),
-            serde_json::to_string_pretty(costs).unwrap(),
-        )
-        .unwrap();
-    }
-    let tables = format!("{}{}", change_table(changes), cost_table(costs));
+pub fn write(changes: &[Change], costs: &[Cost], rolled: &[Rolled]) {
+    keep("change", changes);
+    keep("cost", costs);
+    keep("rolling", rolled);
+    let tables = [
+        change_table(changes),
+        cost_table(costs),
+        rolling_table(rolled),
+    ]
+    .concat();
     println!("\n{tables}");
-    if changes.is_empty() || costs.is_empty() {
+    if changes.is_empty() || costs.is_empty() || rolled.is_empty() {
         println!("Only a part was measured: docs/performance.md stays as it is.");
         return;
     }
@@ -38,6 +32,16 @@ pub fn write(changes: &[Change], costs: &[Cost]) {
     let (head, rest) = text.split_once(BEGIN).unwrap();
     let (_, tail) = rest.split_once(END).unwrap();
     std::fs::write(page, format!("{head}{BEGIN}{tables}{END}{tail}")).unwrap();
+}
+
+fn keep<T: serde::Serialize>(name: &str, figures: &[T]) {
+    if figures.is_empty() {
+        return;
+    }
+    let folder = package().join("target/bench");
+    std::fs::create_dir_all(&folder).unwrap();
+    let text = serde_json::to_string_pretty(figures).unwrap();
+    std::fs::write(folder.join(format!("{name}.json")), text).unwrap();
 }
 
 /// The value below which that share of the (sorted) values lies.
@@ -97,6 +101,23 @@ fn cost_table(costs: &[Cost]) -> String {
             cost.memory,
             cost.microseconds / nginx
         );
+    }
+    text
+}
+
+fn rolling_table(rolled: &[Rolled]) -> String {
+    let mut text = String::from(
+        "An application of four tasks that end at once on SIGTERM, some 200 requests a second through each proxy:\n\n\
+         | what | skep, failed of | Traefik, failed of |\n|---|---|---|\n",
+    );
+    let failed = |count: &Count| format!("{} of {}", count.failed, count.requests);
+    for Rolled {
+        what,
+        skep,
+        traefik,
+    } in rolled
+    {
+        let _ = writeln!(text, "| {what} | {} | {} |", failed(skep), failed(traefik));
     }
     text
 }

@@ -1,13 +1,12 @@
 //! The same change as Interlock makes it: a new swarm config in the proxy service, so new proxy tasks.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use serde_json::json;
 
-use super::change::{STEADY, Took, first_200, sorted};
+use super::change::{STEADY, Took, first_200, sorted, steady};
 use super::lab::Node;
-use super::load::Load;
 use super::wait::{eventually, until};
 use super::{Plan, engine, http};
 
@@ -78,7 +77,7 @@ pub fn measure(plan: &Plan, manager: &Node, proxy: IpAddr, networks: usize) -> T
         http::status_is(200, proxy, PORT, STEADY, "/")
     });
 
-    let load = Load::start(SocketAddr::from((proxy, PORT)), STEADY);
+    let load = steady(proxy, PORT);
     let took: Vec<_> = (0..plan.swaps)
         .map(|i| {
             let (name, host) = (format!("swap-{networks}-{i}"), format!("swap{i}.bench"));

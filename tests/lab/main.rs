@@ -10,12 +10,16 @@
 mod apps;
 mod bad_input;
 mod converge;
+mod edits;
+mod engine;
 mod harness;
 mod http;
 mod install;
 mod itself;
 mod lab;
+mod load;
 mod proxies;
+mod rolling;
 mod seed;
 mod wait;
 
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         bad_input::trials(),
         proxies::trials(),
         install::trials(),
+        rolling::trials(),
+        edits::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     if args.list {

@@ -34,7 +34,8 @@ for thing in "$@"; do
     bench)
       for pair in wrk:wrk haproxy:haproxy nginx:nginx-light taskset:util-linux; do
         command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || lack "${pair%%:*}" "$(packages "${pair#*:}")"
-      done ;;
+      done
+      python3 -m pip --version >/dev/null 2>&1 || command -v traefik >/dev/null || lack "Python's pip (it gets Traefik)" "$(packages python3-pip)" ;;
     *) echo "need: unknown thing '$thing'" >&2; exit 2 ;;
   esac
 done
