@@ -10,7 +10,8 @@
 //! | `/echo` | the body of the request, as it comes |
 //! | anything else | container, host name, method, path and headers; JSON with `Accept: application/json` |
 //!
-//! It listens on `PORT` (8000) and ends at once on SIGTERM.
+//! It listens on `PORT` (8000) and ends at once on SIGTERM. With the paths of a certificate and its key (PEM) in
+//! `TLS_CERT` and `TLS_KEY` it speaks TLS. What stands in `METADATA` is told with each answer.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -30,6 +31,10 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
@@ -40,6 +45,7 @@ const LARGEST_FRAME: u64 = 1 << 20;
 struct Me {
     container: String,
     host: String,
+    metadata: Option<String>,
 }
 
 #[tokio::main]
@@ -50,6 +56,7 @@ async fn main() -> std::io::Result<()> {
         .unwrap_or(8000);
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await?;
     let me = Arc::new(who_am_i());
+    let tls = tls()?;
     // Pid 1 of a container ignores SIGTERM unless it handles it.
     let mut terminate = signal(SignalKind::terminate())?;
     loop {
@@ -58,16 +65,44 @@ async fn main() -> std::io::Result<()> {
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
                 let _ = stream.set_nodelay(true);
-                let me = me.clone();
+                let (me, tls) = (me.clone(), tls.clone());
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(me.clone(), request));
-                    let _ = auto::Builder::new(TokioExecutor::new())
-                        .serve_connection_with_upgrades(TokioIo::new(stream), service)
-                        .await;
+                    match tls {
+                        None => serve(me, stream).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(me, stream).await;
+                            }
+                        }
+                    }
                 });
             }
         }
     }
+}
+
+async fn serve(me: Arc<Me>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = service_fn(move |request| answer(me.clone(), request));
+    // How a connection ends is its client's business.
+    let _ = auto::Builder::new(TokioExecutor::new())
+        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+        .await;
+}
+
+/// What speaks TLS, when a certificate is given.
+fn tls() -> std::io::Result<Option<TlsAcceptor>> {
+    let Some(path) = std::env::var_os("TLS_CERT") else {
+        return Ok(None);
+    };
+    let chain = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let key = std::env::var_os("TLS_KEY").unwrap_or_default();
+    let key = PrivateKeyDer::from_pem_file(key).map_err(std::io::Error::other)?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain.map_err(std::io::Error::other)?, key)
+        .map_err(std::io::Error::other)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
 /// The full container id, as the engine's own mounts tell it, and the host name.
@@ -80,7 +115,12 @@ fn who_am_i() -> Me {
         .find_map(|rest| rest.get(..64).map(str::to_owned))
         .filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .unwrap_or_else(|| host.clone());
-    Me { container, host }
+    let metadata = std::env::var("METADATA").ok();
+    Me {
+        container,
+        host,
+        metadata,
+    }
 }
 
 async fn answer(me: Arc<Me>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
@@ -164,7 +204,7 @@ fn tell(me: &Me, request: &Request<Incoming>) -> Response<Body> {
     let (kind, text) = if json {
         let document = serde_json::json!({
             "container": me.container, "host": me.host, "method": request.method().as_str(),
-            "path": path, "headers": lines,
+            "path": path, "headers": lines, "metadata": me.metadata,
         });
         ("application/json", format!("{document}\n"))
     } else {
@@ -174,6 +214,9 @@ fn tell(me: &Me, request: &Request<Incoming>) -> Response<Body> {
             me.host,
             request.method()
         );
+        if let Some(metadata) = &me.metadata {
+            let _ = writeln!(text, "metadata: {metadata}");
+        }
         for (name, value) in lines {
             let _ = writeln!(text, "header: {name}: {value}");
         }

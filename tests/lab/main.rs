@@ -10,11 +10,13 @@
 mod apps;
 mod bad_input;
 mod converge;
+mod curl;
 mod edits;
 mod engine;
 mod harness;
 mod http;
 mod install;
+mod interlock;
 mod itself;
 mod lab;
 mod load;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         install::trials(),
         rolling::trials(),
         edits::trials(),
+        interlock::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     if args.list {
