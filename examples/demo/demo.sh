@@ -25,11 +25,18 @@ here() {
   docker load -q -i target/images/skep.tar; docker load -q -i target/images/whoami.tar
 }
 
+# A demo of another checkout is somebody's: it is never taken away unasked.
+mine() {
+  local owner; owner=$(cat "${SKEP_LAB_ROOT:-/var/lib/skep-lab}/$LAB/checkout" 2>/dev/null || pwd)
+  [ "$owner" = "$PWD" ] || fail "the demo of $owner runs on this machine: 'make demo-down' there takes it away"
+}
 makelab() {
+  mine
   $lab down $LAB
   export DOCKER_HOST
   DOCKER_HOST=$($lab up $LAB --nodes 3 --images target/images/skep.tar,target/images/whoami.tar | sed -n 's/^DOCKER_HOST=//p')
   [ -n "$DOCKER_HOST" ] || fail "the lab did not start"
+  echo "$PWD" >"${SKEP_LAB_ROOT:-/var/lib/skep-lab}/$LAB/checkout"
   EAST_NODE=node-0 WEST_NODE=node-1
   EAST=$(docker node inspect node-0 --format '{{.Status.Addr}}'); WEST=$(docker node inspect node-1 --format '{{.Status.Addr}}')
 }
@@ -90,7 +97,7 @@ up() {
 }
 
 down() {
-  if [ "${DEMO:-}" != here ]; then $lab down $LAB; echo "The demo is gone."; return; fi
+  if [ "${DEMO:-}" != here ]; then mine; $lab down $LAB; echo "The demo is gone."; return; fi
   docker service rm demoeast demowest 2>/dev/null || true
   "$skep" uninstall --delete-clusters
 }

@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
             goes_without_a_trace,
         ),
         shared("lab_of_a_killed_owner_goes_away_by_itself", killed_owner),
+        shared("lab_that_nobody_owns_is_not_swept_away", not_swept),
     ]
 }
 
@@ -82,7 +83,13 @@ fn traces(name: &str) -> String {
 
 fn goes_without_a_trace() {
     let name = format!("beside-{}", std::process::id());
-    let lab = Lab::start(&beside(&name));
+    let images = super::harness::images();
+    let lab = Lab::start(&Wanted {
+        images: &images,
+        ..beside(&name)
+    });
+    // A container has cgroups of its own below those of its node.
+    lab.node(0).docker(&["run", "-d", super::harness::WHOAMI]);
     assert_ne!(lab.node(0).address(), node(0).address());
     assert_eq!(lab.node(0).run(&["hostname"]), "node-0");
     assert_ne!(traces(&name), "");
@@ -101,5 +108,15 @@ fn killed_owner() {
     assert_ne!(traces(&name), "");
     owner.kill().unwrap();
     owner.wait().unwrap();
+    until("no trace is left", || traces(&name).is_empty());
+}
+
+fn not_swept() {
+    let name = format!("kept-{}", std::process::id());
+    let up = script(&["up", &name, "--nodes", "1", "--no-swarm"]);
+    text(&up, "starting a lab");
+    text(&script(&["sweep"]), "sweeping");
+    assert_ne!(traces(&name), "", "a demo of this machine would be gone");
+    text(&script(&["down", &name]), "removing it");
     until("no trace is left", || traces(&name).is_empty());
 }

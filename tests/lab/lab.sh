@@ -217,7 +217,7 @@ up() {
   [ ! -d "$LAB" ] || die "lab '$NAME' exists already (lab.sh down $NAME removes it)"
   mkdir -p "$LAB"
   exec 9>"$LAB/lock"; flock 9
-  cp /proc/sys/kernel/random/boot_id "$LAB/boot"
+  cat /proc/sys/kernel/random/boot_id >"$LAB/boot"
   [ -z "$owner" ] || remember "$LAB/owner" "$owner"
   # A lab that could not be built is taken down again; its logs have been shown by then.
   trap 'down; exit 1' EXIT
@@ -276,8 +276,9 @@ down() {
   ip netns del "skep-$NAME-sw" 2>/dev/null || true
   [ -z "$NET" ] || ip link del "$(host_link)" 2>/dev/null || true
   for _ in $(seq 50); do
-    find /sys/fs/cgroup -maxdepth 2 -type d -name "skep-lab-$NAME" -prune -exec find {} -depth -type d -exec rmdir {} + \; 2>/dev/null || true
-    [ -n "$(find /sys/fs/cgroup -maxdepth 2 -type d -name "skep-lab-$NAME" 2>/dev/null)" ] || break
+    local trees; mapfile -t trees < <(find /sys/fs/cgroup -maxdepth 2 -type d -name "skep-lab-$NAME" 2>/dev/null)
+    [ ${#trees[@]} -gt 0 ] || break
+    find "${trees[@]}" -depth -type d -exec rmdir {} + 2>/dev/null || true
     sleep .1
   done
   rm -rf "$LAB"
@@ -296,7 +297,7 @@ sweep() {
     [ -d "$d" ] || continue
     use "$(basename "$d")"
     if [ -e "$LAB/owner" ]; then ! recall "$LAB/owner" >/dev/null || continue
-    elif cmp -s "$LAB/boot" /proc/sys/kernel/random/boot_id; then continue; fi
+    elif [ "$(cat "$LAB/boot" 2>/dev/null)" = "$(cat /proc/sys/kernel/random/boot_id)" ]; then continue; fi
     # Someone is just building it: that one cleans up itself.
     flock -n "$LAB/lock" true 2>/dev/null || continue
     say "lab: removing '$NAME', left over from a process that has ended"
