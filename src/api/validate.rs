@@ -76,15 +76,23 @@ impl Faults {
 
     /// Keys of labels that Skep sets on what it makes.
     fn labels(&mut self, path: &str, labels: &StringMap) {
-        for key in labels.keys() {
+        for (key, value) in labels {
             let at = keyed(path, key);
             self.check(at.as_str(), label_key(key));
+            self.no_nul(&at, value);
             if key.starts_with(RESERVED_PREFIX) {
                 let message = format!(
                     "`{key}` is reserved: Skep sets labels under `{RESERVED_PREFIX}` itself"
                 );
                 self.add(at, message, "choose another name");
             }
+        }
+    }
+
+    /// The one character that no engine takes.
+    fn no_nul(&mut self, path: &str, value: &str) {
+        if value.contains('\0') {
+            self.add(path, "holds the character NUL", "take it out");
         }
     }
 

@@ -94,7 +94,7 @@ pub enum Verb {
 pub struct InstallArgs {
     /// Image of operator and proxies; every node must be able to get it [default: that of an
     /// installed operator, else this version's]
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub image: Option<String>,
     /// Operators to run, on managers [default: that of an installed operator, else 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -115,6 +115,10 @@ pub struct InstallArgs {
     /// How long to wait
     #[arg(long, value_name = "SPAN", default_value = "90s")]
     pub timeout: Span,
+}
+
+fn image(text: &str) -> Result<String, String> {
+    crate::api::grammar::image(text).map(|()| text.to_owned())
 }
 
 /// `uninstall`.

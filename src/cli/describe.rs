@@ -23,6 +23,9 @@ pub async fn run(session: &Session, typed: &[String]) -> Result {
     let names = names::plain(typed)?;
     let look = session.look().await?;
     missing(&look.declared, &names)?;
+    if !look.declared.is_empty() {
+        session.warn_without_operator(&look);
+    }
     let mut texts = Vec::new();
     for (name, declared) in &look.declared {
         if names.is_empty() || names.contains(name) {
@@ -44,7 +47,10 @@ pub fn render(
     text.push_str("Spec:\n");
     text.push_str(&indented(&yaml(&cluster.spec)?));
     match &cluster.status {
-        Some(status) => status_text(&mut text, status, now),
+        Some(status) => {
+            let newest = cluster.metadata.generation.unwrap_or_default();
+            status_text(&mut text, status, newest, now);
+        }
         None => text.push_str("Status:         none yet; the operator writes it\n"),
     }
     section(&mut text, "Proxies", &proxies(&cluster, world, now));
@@ -83,15 +89,27 @@ fn head(cluster: &ServiceCluster, declared: &Declared) -> String {
     text
 }
 
-fn status_text(text: &mut String, status: &Status, now: OffsetDateTime) {
+fn status_text(text: &mut String, status: &Status, newest: u64, now: OffsetDateTime) {
     let mut conditions = Table::new(&["CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"]);
     for condition in &status.conditions {
+        // What was true of an older generation says nothing of the newest one.
+        let old = condition.observed_generation < newest;
+        let (state, message) = if old {
+            let seen = condition.observed_generation;
+            let message = format!(
+                "not looked at yet; of generation {seen}: {}",
+                condition.message
+            );
+            ("Unknown".to_owned(), message)
+        } else {
+            (format!("{:?}", condition.status), condition.message.clone())
+        };
         conditions.row([
             format!("{:?}", condition.kind),
-            format!("{:?}", condition.status),
+            state,
             condition.reason.clone(),
             age(&condition.last_transition_time, now),
-            condition.message.clone(),
+            message,
         ]);
     }
     section(text, "Conditions", &rows(&conditions));
@@ -239,6 +257,22 @@ mod tests {
     fn everything_known_is_told() {
         let text = render(&declared(), &world(), &Routing::default(), now()).unwrap();
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_status_of_an_older_generation_says_nothing_of_the_newest() {
+        let mut declared = declared();
+        declared.revisions.push(Revision {
+            generation: 4,
+            valid: true,
+            ..Revision::default()
+        });
+        let text = render(&declared, &world(), &Routing::default(), now()).unwrap();
+        assert!(
+            text.contains("not looked at yet; of generation 3"),
+            "{text}"
+        );
+        assert!(!text.contains(" True "), "{text}");
     }
 
     #[test]

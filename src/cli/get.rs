@@ -11,7 +11,7 @@ use super::error::{CliError, Result};
 use super::names;
 use super::session::{Session, now};
 use super::table::Table;
-use super::view::{chosen, resource};
+use super::view::{chosen, missing, resource};
 use super::wait::condition;
 use crate::api::service_cluster::PublishMode;
 use crate::api::{ConditionType, ServiceCluster};
@@ -61,17 +61,28 @@ pub fn render(
 pub async fn run(session: &Session, args: &GetArgs) -> Result {
     let names = names::plain(&args.names.names)?;
     let look = session.look().await?;
-    let clusters = chosen(&look.declared, &names)?;
+    let clusters = chosen(&look.declared, &names);
+    if !clusters.is_empty() {
+        session.warn_without_operator(&look);
+    }
     let listed = names.len() != 1;
     let headers = !args.no_headers;
-    if clusters.is_empty() && !args.watch && matches!(args.output, Output::Table | Output::Wide) {
+    if clusters.is_empty()
+        && names.is_empty()
+        && !args.watch
+        && matches!(args.output, Output::Table | Output::Wide)
+    {
         session
             .terminal
             .note("no service clusters are declared; `skep apply -f FILE` declares one");
         return Ok(());
     }
+    if clusters.is_empty() && !names.is_empty() {
+        return missing(&look.declared, &names);
+    }
     let shown = render(&clusters, args.output, headers, listed, now())?;
     session.terminal.data(&shown)?;
+    missing(&look.declared, &names)?;
     if !args.watch {
         return Ok(());
     }

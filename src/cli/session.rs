@@ -115,6 +115,11 @@ impl Session {
                     Progress::Waiting(what) => what,
                 },
                 Err(error) if error.retry() == Retry::Never => return Err(error.into()),
+                // Passing trouble comes after a first look that went well.
+                Err(error @ swarm::Error::NotManager { .. }) => return Err(error.into()),
+                Err(error @ swarm::Error::Unreachable { .. }) if told.is_empty() => {
+                    return Err(error.into());
+                }
                 Err(error) => error.to_string(),
             };
             if waiting != told {
@@ -135,12 +140,20 @@ impl Session {
         }
     }
 
-    /// Warns when nobody acts on what is declared.
+    /// Warns when nobody acts on what is declared, and nobody keeps its status true.
     pub fn warn_without_operator(&self, view: &View) {
-        if super::install::plan::installed(&view.world).is_none() {
+        let Some(operator) = super::install::plan::installed(&view.world) else {
             self.terminal.warning(
                 "no operator is installed on this Swarm, so nothing acts on what is declared: run `skep install`",
             );
+            return;
+        };
+        let runs = |task: &crate::world::Task| task.state == crate::world::TaskState::Running;
+        if !view.world.tasks_of(&operator.id).any(runs) {
+            let name = &operator.spec.name;
+            self.terminal.warning(&format!(
+                "no operator runs, so nothing acts on what is declared and what the status says is old: see `docker service ps {name}`",
+            ));
         }
     }
 }

@@ -33,18 +33,15 @@ pub fn resource(declared: &Declared) -> ServiceCluster {
     cluster
 }
 
-/// The resources of these names, in this order; all, by name, when none is given. A name that is
-/// not there is an error that lists every such name.
-pub fn chosen(
-    declared: &BTreeMap<String, Declared>,
-    names: &[String],
-) -> Result<Vec<ServiceCluster>> {
+/// The resources of those of these names that exist, in this order; all, by name, when none is
+/// given.
+#[must_use]
+pub fn chosen(declared: &BTreeMap<String, Declared>, names: &[String]) -> Vec<ServiceCluster> {
     if names.is_empty() {
-        return Ok(declared.values().map(resource).collect());
+        return declared.values().map(resource).collect();
     }
-    missing(declared, names)?;
     let found = names.iter().filter_map(|name| declared.get(name));
-    Ok(found.map(resource).collect())
+    found.map(resource).collect()
 }
 
 /// Fails when one of the names is not declared.

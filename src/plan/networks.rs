@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
+
 use super::{Blocker, PlanInputs};
 use crate::api::ConditionType;
 use crate::api::service_cluster::{NetworkCreate, NetworkRef};
@@ -55,6 +57,18 @@ impl Networks {
         }
         let found = inputs.world.networks.values().find(|n| n.name == *name);
         let target = match (found, create) {
+            // Swarm makes the object and allocates afterwards; without a subnet to have it never does.
+            (Some(network), _) if network.driver.is_empty() => {
+                let overlaps = create
+                    .as_ref()
+                    .and_then(|create| overlap(inputs, name, create));
+                return self.block(
+                    "NetworkNotAllocated",
+                    overlaps.unwrap_or_else(|| format!(
+                        "Swarm has not allocated network {name} yet; if that lasts, its subnet is taken: remove the network and name another subnet"
+                    )),
+                );
+            }
             (Some(network), _) if network.ingress || network.driver != "overlay" => {
                 let kind = if network.ingress {
                     "the routing mesh's own network".to_owned()
@@ -68,6 +82,9 @@ impl Networks {
             }
             (Some(network), _) => network.id.clone(),
             (None, Some(create)) => {
+                if let Some(message) = overlap(inputs, name, create) {
+                    return self.block("SubnetTaken", message);
+                }
                 self.create.push(to_create(inputs.name, name, create));
                 name.clone()
             }
@@ -110,6 +127,21 @@ impl Networks {
             message,
         });
     }
+}
+
+/// Says which network has a part of the subnet that one is to be made with.
+fn overlap(inputs: &PlanInputs<'_>, name: &str, create: &NetworkCreate) -> Option<String> {
+    let wanted: IpNet = create.subnet.as_deref()?.parse().ok()?;
+    let others = inputs.world.networks.values().filter(|n| n.name != name);
+    let mut taken = others.flat_map(|n| n.subnets.iter().map(move |subnet| (n, subnet)));
+    let (network, subnet) = taken.find(|(_, subnet)| {
+        let theirs = subnet.parse::<IpNet>();
+        theirs.is_ok_and(|theirs| theirs.contains(&wanted) || wanted.contains(&theirs))
+    })?;
+    Some(format!(
+        "network {name} cannot have subnet {wanted}: network {} has {subnet}; name a free one in spec.networks, or leave `subnet` out",
+        network.name
+    ))
 }
 
 fn to_create(cluster: &str, name: &str, create: &NetworkCreate) -> NetworkSpec {

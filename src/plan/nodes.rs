@@ -1,15 +1,17 @@
 //! Node labels: set where declared, taken back where not, never fought over with people.
 //!
 //! What a cluster has set on a node is recorded there, in `dev.skep.owned.CLUSTER`, in the same
-//! write. Only what the record names, and still has the recorded value, is ever taken back.
+//! write. Only what the record names, and still has the recorded value, is ever taken back, and
+//! not while the proxies that run were placed by it: Swarm would stop them at once, and a
+//! rollback would find no node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Blocker, PlanInputs, Step};
+use super::{Blocker, PlanInputs, Step, proxy_service};
 use crate::api::service_cluster::NodeSelector;
 use crate::api::{ConditionType, StringMap};
 use crate::names;
-use crate::world::{Node, World};
+use crate::world::{Node, UpdateState, World};
 
 /// What is to be done on the nodes.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,7 @@ pub(super) fn nodes(inputs: &PlanInputs<'_>) -> Nodes {
     let mut nodes = Nodes::default();
     nodes.blockers.extend(absent(inputs));
     let nothing = StringMap::new();
+    let bound = Bound::of(inputs);
     for (id, node) in &inputs.world.nodes {
         let selected = (placement.nodes.as_ref()).is_some_and(|selector| selects(selector, node));
         let wanted = if selected {
@@ -35,13 +38,53 @@ pub(super) fn nodes(inputs: &PlanInputs<'_>) -> Nodes {
         } else {
             &nothing
         };
-        let labels = relabel(inputs.name, node, wanted, &mut nodes.blockers);
+        let labels = relabel(inputs.name, node, wanted, &bound, &mut nodes.blockers);
         nodes.steps.extend(step(node, &labels));
         nodes.labels.insert(id.clone(), labels);
     }
     nodes.blockers.sort();
     nodes.blockers.dedup();
     nodes
+}
+
+/// The labels that place the proxies that run, though the manifest places by them no more.
+struct Bound {
+    declared: BTreeSet<String>,
+    observed: BTreeSet<String>,
+    /// An update is under way or was stopped: Swarm may go back to what it had before.
+    unsettled: bool,
+}
+
+impl Bound {
+    fn of(inputs: &PlanInputs<'_>) -> Self {
+        let plain = |text: &String| text.split_whitespace().collect::<String>();
+        let declared = proxy_service::constraints(&inputs.cluster.spec.placement);
+        let services = inputs.world.services.values();
+        let services = services.filter(|service| service.is_proxy_of(inputs.name));
+        let (mut observed, mut unsettled) = (BTreeSet::new(), false);
+        for service in services {
+            observed.extend(service.spec.placement.constraints.iter().map(plain));
+            let update = service.update.as_ref().map(|update| update.state);
+            unsettled |= update.is_some_and(|state| {
+                !matches!(
+                    state,
+                    UpdateState::Completed | UpdateState::RollbackCompleted
+                )
+            });
+        }
+        Self {
+            declared: declared.iter().map(plain).collect(),
+            observed,
+            unsettled,
+        }
+    }
+
+    /// Whether a label must stay for now.
+    fn holds(&self, key: &str, value: &str) -> bool {
+        let constraint = format!("node.labels.{key}=={value}");
+        !self.declared.contains(&constraint)
+            && (self.unsettled || self.observed.contains(&constraint))
+    }
 }
 
 /// Whether a selector means a node.
@@ -97,6 +140,7 @@ fn relabel(
     cluster: &str,
     node: &Node,
     wanted: &StringMap,
+    bound: &Bound,
     blockers: &mut Vec<Blocker>,
 ) -> StringMap {
     let record = names::owned_label(cluster);
@@ -129,8 +173,13 @@ fn relabel(
     }
     for (key, value) in &owned {
         let still_ours = labels.get(key) == Some(value);
-        if !wanted.contains_key(key) && still_ours && co_owner(node, &record, key, value).is_none()
+        if wanted.contains_key(key) || !still_ours || co_owner(node, &record, key, value).is_some()
         {
+            continue;
+        }
+        if bound.holds(key, value) {
+            now_owned.insert(key.clone(), value.clone());
+        } else {
             labels.remove(key);
         }
     }

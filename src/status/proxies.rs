@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ProxyReport;
 use crate::api::status::ProxyCounts;
 use crate::names;
-use crate::world::{Age, Mode, Service, Task, World};
+use crate::world::{Age, Mode, Service, Task, TaskState, World};
 
 /// What is known of a cluster's proxies.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +66,11 @@ pub(super) fn proxies(
 /// The most frequent error of the places that have no running task.
 fn trouble<'a>(slots: impl Iterator<Item = Vec<&'a Task>>) -> Option<(&'static str, String)> {
     let mut errors: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut draining = false;
     for mut tasks in slots {
+        draining |= tasks
+            .iter()
+            .any(|task| task.state == TaskState::Running && !task.serves());
         if tasks.iter().any(|task| task.serves()) {
             continue;
         }
@@ -85,7 +89,13 @@ fn trouble<'a>(slots: impl Iterator<Item = Vec<&'a Task>>) -> Option<(&'static s
     let (error, _) = errors
         .into_iter()
         .max_by_key(|(text, count)| (*count, *text))?;
-    let (reason, advice) = classify(error);
+    let (reason, advice) = match classify(error) {
+        ("PortInUse", _) if draining => (
+            "ProxyDraining",
+            "the proxy before it still finishes its requests there, for spec.proxy.drain.timeout at most",
+        ),
+        other => other,
+    };
     Some((reason, format!("{error}: {advice}")))
 }
 
@@ -95,7 +105,7 @@ fn classify(error: &str) -> (&'static str, &'static str) {
     if has("host-mode port already in use") {
         (
             "PortInUse",
-            "another service holds the port on the node: remove it there, or choose other nodes or another spec.proxy.publish port",
+            "another service, or a proxy of one that was just removed, holds the port on the node: remove it there, or choose other nodes or another spec.proxy.publish port",
         )
     } else if has("address already in use") || has("port is already allocated") {
         (

@@ -327,7 +327,17 @@ impl Engine {
 
     async fn negotiate(&self) -> Result<u32, Error> {
         let what = "read the engine's version";
-        let answer: wire::Version = self.raw_get(what, "/version").await?;
+        let answer: Result<wire::Version, Error> = self.raw_get(what, "/version").await;
+        let answer = answer.map_err(|error| match error {
+            // A server that is not an engine says whatever it likes.
+            Error::NotFound { .. } | Error::Answer { .. } | Error::Invalid { .. } => {
+                Error::Unreachable {
+                    host: self.host().to_owned(),
+                    message: "what answers there does not speak the engine's API; correct DOCKER_HOST or the docker context".to_owned(),
+                }
+            }
+            other => other,
+        })?;
         let theirs = ApiVersion::parse(&answer.api_version).ok_or_else(|| Error::Answer {
             what: what.to_owned(),
             message: format!("{:?} is no API version", answer.api_version),

@@ -1,7 +1,7 @@
 //! The proxy service: what Swarm would refuse, or would accept and then never finish.
 
 use super::{Faults, keyed};
-use crate::api::grammar::{self, shortened};
+use crate::api::grammar;
 use crate::api::service_cluster::{
     NodeSelector, Placement, Proxy, ProxyMode, Publish, PublishMode, ResourceAmounts, Update,
     UpdateOrder,
@@ -41,14 +41,10 @@ pub(super) fn check(faults: &mut Faults, proxy: &Proxy, placement: &Placement) {
         }
     }
     if let Some(image) = image
-        && (image.is_empty() || image.contains(char::is_whitespace))
+        && let Err(message) = grammar::image(image)
     {
-        let message = format!("`{}` is not an image", shortened(image));
-        faults.add(
-            "spec.proxy.image",
-            message,
-            "leave it out for the operator's own",
-        );
+        let hint = "leave it out for the operator's own";
+        faults.add("spec.proxy.image", message, hint);
     }
     count(faults, proxy, placement);
     ports(faults, publish);
@@ -74,9 +70,10 @@ pub(super) fn check(faults: &mut Faults, proxy: &Proxy, placement: &Placement) {
     faults.labels("spec.proxy.labels", labels);
     faults.no_routes("spec.proxy.labels", labels);
     faults.labels("spec.proxy.containerLabels", container_labels);
-    for key in env.keys() {
+    for (key, value) in env {
         let path = keyed("spec.proxy.env", key);
         faults.check(path.as_str(), grammar::env_name(key));
+        faults.no_nul(&path, value);
         if OWN_ENV.contains(&key.as_str()) {
             let message = format!("`{key}` is set by the operator");
             faults.add(path, message, "take it out");

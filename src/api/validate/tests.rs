@@ -19,6 +19,18 @@ fn the_defaults_have_no_fault() {
 }
 
 #[test]
+fn what_the_engine_could_not_take_is_refused() {
+    assert_eq!(
+        faults(r#"{proxy: {env: {A: "a\0b"}, labels: {x: "\0"}, image: "a b"}}"#),
+        [
+            "spec.proxy.env.A",
+            "spec.proxy.labels.x",
+            "spec.proxy.image"
+        ]
+    );
+}
+
+#[test]
 fn labels_without_nodes_only_constrain_and_are_no_fault() {
     assert_eq!(
         faults("{placement: {labels: {region: east}}}"),

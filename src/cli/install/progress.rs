@@ -22,9 +22,19 @@ pub fn operator(view: &View, before: &BTreeSet<String>, renewed: bool) -> Result
         && renewed
         && !matches!(update.state, UpdateState::Updating | UpdateState::Completed)
     {
+        let tasks = view.world.tasks_of(&service.id);
+        let mut new = tasks.filter(|task| !before.contains(&task.id));
+        let why = match new.find(|task| missing_image(&task.error)) {
+            Some(task) => {
+                let node = view.world.nodes.get(&task.node);
+                let node = node.map_or(task.node.as_str(), |node| &node.hostname);
+                format!("node {node} cannot get the image: {}", task.error)
+            }
+            None => format!("`docker service ps {}` shows why", service.spec.name),
+        };
         return Err(CliError::Failed(format!(
-            "Swarm took the update of {} back: {}; `docker service ps {}` shows why",
-            service.spec.name, update.message, service.spec.name
+            "Swarm took the update of {} back: {}; {why}",
+            service.spec.name, update.message
         )));
     }
     let wanted = match service.spec.mode {

@@ -68,6 +68,45 @@ fn a_missing_network_is_made_when_the_manifest_says_how() {
 }
 
 #[test]
+fn a_subnet_that_another_network_has_is_refused_before_anything_is_made() {
+    let with = |subnet: &str| {
+        let spec = format!("{{networks: [{{name: extra, create: {{subnet: {subnet}}}}}]}}");
+        let story = swarm().cluster("east", 1, &spec).with(|world| {
+            let other = world.networks.get_mut(&network_id("eastnet")).unwrap();
+            other.subnets = vec!["10.7.0.0/24".to_owned()];
+        });
+        plan_for(&story.world(), "east")
+    };
+    for subnet in ["10.7.0.0/24", "10.7.0.128/25", "10.0.0.0/8"] {
+        let plan = with(subnet);
+        let blocker = &plan.blockers[0];
+        assert_eq!(blocker.reason, "SubnetTaken");
+        assert!(blocker.message.contains("eastnet has 10.7.0.0/24"));
+        assert!(
+            !plan
+                .steps
+                .iter()
+                .any(|s| matches!(s, Step::CreateNetwork(_)))
+        );
+    }
+    assert_eq!(with("10.8.0.0/24").blockers, []);
+}
+
+#[test]
+fn a_network_that_swarm_cannot_allocate_is_told_as_that() {
+    let spec = "{networks: [{name: extra, create: {}}]}";
+    let story = swarm()
+        .network("extra")
+        .cluster("east", 1, spec)
+        .with(|world| {
+            let made = world.networks.get_mut(&network_id("extra")).unwrap();
+            made.driver = String::new();
+        });
+    let plan = plan_for(&story.world(), "east");
+    assert_eq!(plan.blockers[0].reason, "NetworkNotAllocated");
+}
+
+#[test]
 fn a_new_network_comes_last_whatever_the_order_of_the_manifest() {
     let mut world = settle(swarm().cluster("east", 1, EAST).world(), "east", 2);
     let text = EAST.replace("[{name: eastnet}]", "[{name: westnet}, {name: eastnet}]");

@@ -200,6 +200,25 @@ fn what_keeps_a_proxy_from_running_is_passed_on_with_what_to_do() {
 }
 
 #[test]
+fn a_port_that_the_proxy_before_still_holds_is_not_blamed_on_others() {
+    let world = running(SPEC, 1)
+        .with(|world| {
+            let old = world.tasks.values_mut().next_back().unwrap();
+            old.desired = TaskState::Shutdown;
+            let mut new = old.clone();
+            (new.id, new.state) = ("next".to_owned(), TaskState::Pending);
+            new.desired = TaskState::Running;
+            new.error = "no suitable node (host-mode port already in use on 1 node)".to_owned();
+            new.created_at = "2026-11-22T11:00:00Z".to_owned();
+            world.tasks.insert(new.id.clone(), new);
+        })
+        .world();
+    let line = line(&report(&world, &[]), ConditionType::ProxyReady);
+    assert!(line.starts_with("False ProxyDraining: 0 of 1"), "{line}");
+    assert!(line.contains("still finishes its requests"), "{line}");
+}
+
+#[test]
 fn an_old_failure_of_a_place_that_runs_again_is_forgotten() {
     let spec = "{default: true, proxy: {replicas: 2, publish: {mode: none}}}";
     let world = running(spec, 2)

@@ -30,23 +30,26 @@ pub(super) struct Read {
 /// Reads a config. Never fails: what is wrong becomes `faults`.
 pub(super) fn read(config: &Config) -> Read {
     let (mut cluster, mut faults) = content(config);
-    let label = config.labels.get(names::LABEL_NAME);
+    let label = config.labels.get(names::LABEL_NAME).cloned();
+    let by_label = label.is_some();
     let name = label
-        .cloned()
+        .or_else(|| name_in(&config.name))
         .or_else(|| Some(cluster.as_ref()?.metadata.name.clone()))
         .or_else(|| stated_name(&String::from_utf8_lossy(&config.data)))
-        .unwrap_or_else(|| name_of_config(&config.name));
+        .unwrap_or_else(|| config.name.to_lowercase());
     if let Some(found) = cluster.as_ref().map(|c| &c.metadata.name)
         && *found != name
     {
+        let by = if by_label {
+            format!("label {}", names::LABEL_NAME)
+        } else {
+            "the config's own name".to_owned()
+        };
         faults.push(fault(
             config,
             "metadata.name",
-            format!(
-                "the manifest says {found}, label {} says {name}",
-                names::LABEL_NAME
-            ),
-            "store it again with `skep apply`, or create the config with the right label",
+            format!("the manifest says {found}, {by} says {name}"),
+            "store it again with `skep apply`, or create the config with the right name and label",
         ));
         cluster = None;
     }
@@ -133,11 +136,8 @@ fn scanned_name(text: &str) -> Option<String> {
         .map(|name| name.trim().trim_matches(['"', '\'']).to_owned())
 }
 
-/// The cluster's name in `servicecluster.NAME.GENERATION`; any other config name in lower case.
-fn name_of_config(config: &str) -> String {
-    config
-        .strip_prefix("servicecluster.")
-        .and_then(|rest| rest.rsplit_once('.'))
-        .filter(|(name, number)| !name.is_empty() && number.parse::<u64>().is_ok())
-        .map_or_else(|| config.to_lowercase(), |(name, _)| name.to_owned())
+/// The cluster's name in `servicecluster.NAME.GENERATION`.
+fn name_in(config: &str) -> Option<String> {
+    let (name, number) = config.strip_prefix("servicecluster.")?.rsplit_once('.')?;
+    (!name.is_empty() && number.parse::<u64>().is_ok()).then(|| name.to_owned())
 }

@@ -56,6 +56,21 @@ fn configs_made_without_the_command_line_count_and_are_numbered_by_age() {
 }
 
 #[test]
+fn a_config_that_is_named_as_another_cluster_s_is_a_fault_of_that_cluster() {
+    let two = format!("{}---\n{}", manifest("east", "{}"), manifest("west", "{}"));
+    let world = story()
+        .cluster("east", 1, "{}")
+        .config("servicecluster.west.9", &two, &[KIND])
+        .config("servicecluster.north.1", &manifest("foo", "{}"), &[KIND])
+        .world();
+    let all = declared(&world);
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["east", "north", "west"]);
+    assert_eq!(all["east"].faults, []);
+    assert!(faults(&all["west"]).contains("2 resources"));
+    assert!(faults(&all["north"]).contains("the config's own name says north"));
+}
+
+#[test]
 fn generations_follow_the_labels_and_never_fall() {
     let world = story()
         .cluster("east", 7, "{}")

@@ -55,7 +55,7 @@ fn a_label_that_a_person_set_to_another_value_is_reported_and_not_overwritten() 
     assert_eq!(told(&plan_for(&world, "east")), "");
     assert_eq!(
         labels(
-            &settle(edit(&world, "{networks: [{name: eastnet}]}"), "east", 1),
+            &settle(edit(&world, "{networks: [{name: eastnet}]}"), "east", 2),
             "node-0"
         ),
         ""
@@ -68,7 +68,7 @@ fn a_label_that_was_there_before_is_used_and_never_taken_back() {
         .cluster("east", 1, EAST)
         .with(|world| label(world, "node-0", "region", Some("east")));
     let world = settle(world.world(), "east", 2);
-    let world = settle(edit(&world, "{}"), "east", 1);
+    let world = settle(edit(&world, "{}"), "east", 2);
     assert_eq!(labels(&world, "node-0"), "region=east");
 }
 
@@ -90,6 +90,40 @@ fn labels_of_nodes_that_are_selected_no_more_are_taken_back() {
 }
 
 #[test]
+fn labels_that_still_place_the_proxies_stay_until_the_new_definition_has_settled() {
+    let mut world = edit(&settled(), "{networks: [{name: eastnet}]}");
+    let plan = plan_for(&world, "east");
+    assert!(matches!(plan.steps[..], [Step::UpdateService { .. }]));
+    world = apply(world, &plan.steps);
+    let mut state = |state| {
+        let service = world.services.get_mut("svc-skep-proxy-east").unwrap();
+        service.update = Some(crate::world::UpdateStatus {
+            state,
+            ..crate::world::UpdateStatus::default()
+        });
+        plan_for(&world, "east").steps
+    };
+    assert_eq!(state(UpdateState::Updating), []);
+    assert_eq!(state(UpdateState::RollbackStarted), []);
+    let taken = state(UpdateState::Completed);
+    assert!(matches!(&taken[..], [Step::LabelNode { labels, .. }] if labels.is_empty()));
+}
+
+#[test]
+fn a_rolled_back_definition_keeps_the_labels_that_it_needs() {
+    let before = settled();
+    let mut world = edit(&before, "{networks: [{name: eastnet}]}");
+    let service = world.services.get_mut("svc-skep-proxy-east").unwrap();
+    service.update = Some(crate::world::UpdateStatus {
+        state: UpdateState::RollbackCompleted,
+        ..crate::world::UpdateStatus::default()
+    });
+    let steps = plan_for(&world, "east").steps;
+    let labelled = steps.iter().any(|s| matches!(s, Step::LabelNode { .. }));
+    assert!(!labelled, "{steps:?}");
+}
+
+#[test]
 fn a_label_that_two_clusters_set_stays_until_both_let_go() {
     let west = EAST.replace("region: east", "tier: edge");
     let world = settled();
@@ -102,7 +136,7 @@ fn a_label_that_two_clusters_set_stays_until_both_let_go() {
         ..world
     };
     let world = settle(world, "west", 2);
-    let world = settle(edit(&world, "{}"), "east", 1);
+    let world = settle(edit(&world, "{}"), "east", 2);
     assert_eq!(
         labels(&world, "node-0"),
         r#"dev.skep.owned.west={"nodetype":"loadbalancer","tier":"edge"} nodetype=loadbalancer tier=edge"#
