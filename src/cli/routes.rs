@@ -22,7 +22,7 @@ const COLUMNS: [&str; 8] = [
     "STATE",
     "REASON",
 ];
-const WIDE: [&str; 11] = [
+const WIDE: [&str; 12] = [
     "CLUSTER",
     "HOST",
     "PATH",
@@ -32,6 +32,7 @@ const WIDE: [&str; 11] = [
     "STATE",
     "REASON",
     "ADDRESSES",
+    "TLS",
     "LABEL",
     "MESSAGE",
 ];
@@ -49,6 +50,15 @@ struct RouteView {
     cluster: String,
     host: String,
     path: String,
+    /// Methods and headers that a request must have.
+    #[serde(rename = "when", skip_serializing_if = "String::is_empty")]
+    conditions: String,
+    /// Status and target of a redirect.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    redirect: String,
+    /// `passthrough`, or the name of the certificate.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    tls: String,
     service: String,
     /// Addresses that get its traffic.
     endpoints: Vec<String>,
@@ -143,11 +153,14 @@ fn routes(cluster: &str, routing: &ClusterRouting) -> Vec<RouteView> {
         .rows
         .iter()
         .map(|row| {
-            let place = (format!("{}{}", row.host, row.path), row.service.clone());
+            let place = (row.route(), row.service.clone());
             RouteView {
                 cluster: cluster.to_owned(),
                 host: row.host.clone(),
                 path: row.path.clone(),
+                conditions: row.when.clone(),
+                redirect: row.redirect.clone(),
+                tls: row.tls.clone(),
                 service: row.service.clone(),
                 endpoints: addresses.get(&place).cloned().unwrap_or_default(),
                 ready: row.endpoints,
@@ -162,11 +175,16 @@ fn routes(cluster: &str, routing: &ClusterRouting) -> Vec<RouteView> {
         .collect()
 }
 
-/// Addresses by route name and service.
+/// Addresses by route name (or host of a passthrough) and service.
 fn addresses(routing: &ClusterRouting) -> BTreeMap<(String, String), Vec<String>> {
     let mut found: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for (name, route) in &routing.table.routes {
-        let backends = route.targets.iter().map(|target| &target.backend);
+    let table = &routing.table;
+    let passed = table.passthroughs.values();
+    let passed = passed.map(|passthrough| (&passthrough.host, &passthrough.targets));
+    let served = table.routes.iter();
+    let served = served.map(|(name, route)| (name, &route.targets));
+    for (name, targets) in served.chain(passed) {
+        let backends = targets.iter().map(|target| &target.backend);
         for backend in backends.filter_map(|name| routing.table.backends.get(name)) {
             let addresses = backend.endpoints.iter().map(|e| e.address.to_string());
             found
@@ -189,18 +207,31 @@ fn table(view: &View, wide: bool) -> Table {
         "Orphan".clone_into(&mut cells[6]);
         cells[7].clone_from(&orphan.reason);
         if wide {
-            cells[10].clone_from(&orphan.message);
+            cells[11].clone_from(&orphan.message);
         }
         table.row(cells);
     }
     table
 }
 
+/// Path, conditions and redirect in one cell.
+fn place(route: &RouteView) -> String {
+    let mut words = vec![route.path.as_str(), route.conditions.as_str()];
+    if !route.redirect.is_empty() {
+        words.extend(["->", route.redirect.as_str()]);
+    }
+    if route.tls == "passthrough" {
+        words.push("(passthrough)");
+    }
+    words.retain(|word| !word.is_empty());
+    words.join(" ")
+}
+
 fn cells(route: &RouteView, wide: bool) -> Vec<String> {
     let mut cells = vec![
         route.cluster.clone(),
         route.host.clone(),
-        route.path.clone(),
+        place(route),
         route.service.clone(),
         route.ready.to_string(),
         route.weight.map(|w| w.to_string()).unwrap_or_default(),
@@ -213,7 +244,8 @@ fn cells(route: &RouteView, wide: bool) -> Vec<String> {
         } else {
             format!("{}={}", route.label, route.value)
         };
-        cells.extend([route.endpoints.join(","), label, route.message.clone()]);
+        let addresses = route.endpoints.join(",");
+        cells.extend([addresses, route.tls.clone(), label, route.message.clone()]);
     }
     cells
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::assemble::Assembly;
 use super::claim::{self, Application, Grant};
 use super::reach::Fabric;
-use super::{
-    Backend, ClusterRouting, Listener, Orphan, PathMatch, Route, Routing, Row, RowState, Target,
-};
+use super::{ClusterRouting, Listener, Orphan, Routing, Row};
 use crate::api::ServiceClusterSpec;
 use crate::api::labels;
 use crate::names;
@@ -33,8 +32,8 @@ pub fn routing(world: &World, declared: &BTreeMap<String, Declared>) -> Routing 
         for name in wanted(&app, default, &mut orphans) {
             if let Some(cluster) = clusters.get_mut(name.as_str()) {
                 let admission = &cluster.spec.admission;
-                let (grant, rows) = claim::decide(world, admission, &cluster.fabric, &app);
-                cluster.grants.extend(grant);
+                let (grants, rows) = claim::decide(world, admission, &cluster.fabric, &app);
+                cluster.grants.extend(grants);
                 cluster.rows.extend(rows);
             } else {
                 orphans.push(homeless(&app, &name, declared));
@@ -130,16 +129,16 @@ fn wanted(app: &Application<'_>, default: Option<&str>, orphans: &mut Vec<Orphan
     // A name that cannot be read is not a missing one: the default would be the wrong cluster.
     let bad = app
         .labels
-        .fatal()
-        .filter(|f| f.reason == "InvalidServiceCluster");
+        .faults
+        .iter()
+        .find(|fault| fault.fatal && fault.reason == "InvalidServiceCluster");
     if let Some(fault) = bad {
         return orphan(
             fault.reason,
             format!("{}={}: {}", fault.label, fault.value, fault.message),
         );
     }
-    let asks_for_nothing =
-        app.labels.hosts.is_empty() && !app.labels.default_backend && app.labels.fatal().is_none();
+    let asks_for_nothing = app.labels.routes.is_empty() && app.labels.fatal().is_none();
     match default {
         Some(name) => vec![name.to_owned()],
         None if asks_for_nothing => Vec::new(),
@@ -179,7 +178,7 @@ fn homeless(app: &Application<'_>, name: &str, declared: &BTreeMap<String, Decla
 }
 
 impl Open<'_> {
-    /// Builds the table. Grants come oldest first, so the first at a host and path decides.
+    /// Builds the table.
     fn close(self) -> ClusterRouting {
         let mut routing = ClusterRouting {
             rows: self.rows,
@@ -194,80 +193,11 @@ impl Open<'_> {
             https_port: self.spec.proxy.publish.https,
             default_certificate: None,
         };
-        let mut deciders: BTreeMap<String, String> = BTreeMap::new();
+        let mut assembly = Assembly::new(routing);
         for grant in &self.grants {
-            routing.followed.extend(grant.network.clone());
-            routing.table.backends.insert(
-                grant.backend.clone(),
-                Backend {
-                    service: grant.service.clone(),
-                    endpoints: grant.endpoints.clone(),
-                    ..Backend::default()
-                },
-            );
-            for host in &grant.hosts {
-                let route = Route {
-                    host: host.clone(),
-                    path: PathMatch::Prefix(grant.path.clone()),
-                    rewrite: grant.rewrite,
-                    ..Route::default()
-                };
-                let name = route.name();
-                let decider = deciders
-                    .entry(name.clone())
-                    .or_insert_with(|| grant.service.clone());
-                let route = routing.table.routes.entry(name).or_insert(route);
-                route.targets.push(Target {
-                    backend: grant.backend.clone(),
-                    weight: grant.weight,
-                });
-                let row = row(grant, host, route.rewrite, decider);
-                routing.rows.push(row);
-            }
+            assembly.add(grant);
         }
-        for route in routing.table.routes.values_mut() {
-            route.targets.sort_by(|a, b| a.backend.cmp(&b.backend));
-        }
-        routing.rows.sort_by(|a, b| a.place().cmp(&b.place()));
-        routing
-    }
-}
-
-fn row(grant: &Grant, host: &str, rewrite: bool, decider: &str) -> Row {
-    let (state, reason, message) = if grant.endpoints.is_empty() {
-        (RowState::Degraded, "NoEndpoints", grant.idle.clone())
-    } else if rewrite != grant.rewrite {
-        let message = format!(
-            "context_root_rewrite={} is not in force: service {decider} is older and decides with {rewrite}; give both the same value",
-            grant.rewrite
-        );
-        (RowState::Conflict, "RewriteDisagrees", message)
-    } else {
-        (RowState::Active, "", String::new())
-    };
-    Row {
-        host: host.to_owned(),
-        path: grant.path.clone(),
-        service: grant.service.clone(),
-        endpoints: grant.endpoints.len(),
-        weight: grant.weight,
-        state,
-        reason: reason.to_owned(),
-        message,
-        ..Row::default()
-    }
-}
-
-impl Row {
-    /// Where it stands among the rows.
-    fn place(&self) -> (&str, &str, &str, &str, &str) {
-        (
-            &self.host,
-            &self.path,
-            &self.service,
-            &self.label,
-            &self.reason,
-        )
+        assembly.done()
     }
 }
 

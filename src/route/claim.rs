@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::reach::{self, Fabric, Refusal, Way};
-use super::{Endpoint, Row, RowState};
-use crate::api::labels::{AppLabels, LabelFault};
+use super::{Backend, Conditions, PathMatch, Policy, Row, RowState};
+use super::{secret, settings};
+use crate::api::labels::{AppLabels, LabelFault, RedirectRule, RouteLabels};
 use crate::api::service_cluster::Admission;
-use crate::names::APP_PREFIXES;
 use crate::world::{Service, Task, World};
 
 /// The host that stands for all that no route names.
@@ -22,15 +22,28 @@ pub(super) struct Application<'a> {
 /// A granted claim to some hosts on one path.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
+    pub service: String,
+    /// Name of the route within the service; empty for the unnamed one.
+    pub id: String,
     /// Hosts, in order, each once.
     pub hosts: BTreeSet<String>,
-    pub path: String,
+    pub path: PathMatch,
+    pub when: Conditions,
     pub rewrite: bool,
+    pub redirects: Vec<RedirectRule>,
+    /// They are those of the unnamed route, which has their places.
+    pub redirects_taken_over: bool,
+    /// Of redirects that name none.
+    pub redirect_status: u16,
+    pub policy: Policy,
     pub weight: Option<u32>,
-    pub service: String,
+    /// TLS is passed on unopened.
+    pub passthrough: bool,
+    /// Secrets with the certificate and its key.
+    pub certificate: Option<(String, String)>,
     /// Name of the backend.
-    pub backend: String,
-    pub endpoints: Vec<Endpoint>,
+    pub name: String,
+    pub backend: Backend,
     /// Network to follow, by id.
     pub network: Option<String>,
     /// Why there are no endpoints; empty when there are.
@@ -43,59 +56,156 @@ pub(super) fn decide(
     admission: &Admission,
     fabric: &Fabric,
     app: &Application<'_>,
-) -> (Option<Grant>, Vec<Row>) {
+) -> (Vec<Grant>, Vec<Row>) {
     let service = &app.service.spec.name;
     let faults = app.labels.faults.iter();
     let mut rows: Vec<Row> = faults.map(|fault| fault_row(service, fault)).collect();
-    let Some(port) = app.labels.port.filter(|_| app.labels.fatal().is_none()) else {
-        return (None, rows);
-    };
-    let path = app.labels.context_root.as_deref().unwrap_or("/");
-    let (hosts, refused) = admitted(admission, app);
-    rows.extend(refused.into_iter().map(|row| Row {
-        path: path.to_owned(),
-        ..row
-    }));
-    if hosts.is_empty() {
-        return (None, rows);
+    let mut grants: Vec<Grant> = Vec::new();
+    for labels in &app.labels.routes {
+        let (hosts, refused) = admitted(admission, app, labels);
+        rows.extend(refused);
+        if hosts.is_empty() {
+            continue;
+        }
+        match grant(world, fabric, app, labels, hosts.clone()) {
+            Ok((mut grant, told)) => {
+                rows.extend(told);
+                grant.name = backend_name(&grant, labels.port, &grants);
+                grants.push(grant);
+            }
+            Err(refusal) => {
+                let each = hosts.iter();
+                rows.extend(each.map(|host| refusal_row(app, labels, host, &refusal)));
+            }
+        }
     }
-    let way = match reach::way(world, fabric, app.service, &app.labels, port) {
-        Ok(way) => way,
+    (grants, rows)
+}
+
+/// A name that no other backend of the service has, unless it is the same in all.
+fn backend_name(grant: &Grant, port: u16, before: &[Grant]) -> String {
+    let name = format!("{}:{port}", grant.service);
+    let same = |other: &&Grant| other.backend == grant.backend && other.name.starts_with(&name);
+    if let Some(same) = before.iter().find(same) {
+        return same.name.clone();
+    }
+    if before.iter().any(|other| other.name == name) {
+        return format!("{name}/{}", grant.id);
+    }
+    name
+}
+
+fn grant(
+    world: &World,
+    fabric: &Fabric,
+    app: &Application<'_>,
+    labels: &RouteLabels,
+    hosts: BTreeSet<String>,
+) -> Result<(Grant, Vec<Row>), Refusal> {
+    let service = app.service;
+    let policy = settings::policy(world, service, labels)?;
+    let mut backend = settings::backend(world, service, labels)?;
+    let way = reach::way(world, fabric, service, labels.text("network"), labels.port)?;
+    let mut rows = Vec::new();
+    backend.endpoints = if settings::is_virtual(labels) {
+        rows.extend(no_affinity(app, labels));
+        reach::virtual_endpoint(&way, service, &app.tasks, labels.port)?
+    } else {
+        reach::endpoints(world, &way, service, &app.tasks, labels.port)
+    };
+    let certificate = match certificate(world, service, labels) {
+        Ok(pair) => pair,
         Err(refusal) => {
-            rows.extend(
-                hosts
-                    .iter()
-                    .map(|host| refusal_row(app, host, path, &refusal)),
-            );
-            return (None, rows);
+            let row = refusal_row(app, labels, "", &refusal);
+            rows.push(Row {
+                state: RowState::Conflict,
+                message: format!("{}; until then the hosts have no certificate", row.message),
+                path: String::new(),
+                ..row
+            });
+            None
         }
     };
-    let endpoints = reach::endpoints(world, &way, app.service, &app.tasks, port);
+    let path = settings::path(labels);
     let grant = Grant {
+        service: service.spec.name.clone(),
+        id: labels.id.clone(),
         hosts,
-        path: path.to_owned(),
-        rewrite: app.labels.context_root_rewrite && path != "/",
-        weight: app.labels.weight,
-        service: service.clone(),
-        backend: format!("{service}:{port}"),
-        idle: if endpoints.is_empty() {
+        rewrite: labels.flag("context_root_rewrite") && path.text() != "/",
+        path,
+        when: settings::conditions(labels),
+        redirects: labels.redirects().to_vec(),
+        redirects_taken_over: labels.takes_over("redirects"),
+        redirect_status: labels.status("redirect_status").unwrap_or(302),
+        policy,
+        weight: labels.number("weight"),
+        passthrough: labels.flag("ssl_passthrough"),
+        certificate,
+        name: String::new(),
+        idle: if backend.endpoints.is_empty() {
             idle(world, &way, app)
         } else {
             String::new()
         },
-        endpoints,
+        backend,
         network: match way {
             Way::Network(id) => Some(id),
             Way::HostPorts => None,
         },
     };
-    (Some(grant), rows)
+    Ok((grant, rows))
 }
 
-/// The hosts a service may have, and a row for each that it may not.
-fn admitted(admission: &Admission, app: &Application<'_>) -> (BTreeSet<String>, Vec<Row>) {
-    let wanted = app.labels.hosts.iter().map(|host| host.as_str().to_owned());
-    let any = app.labels.default_backend.then(|| ANY_HOST.to_owned());
+/// The certificate's two secrets, when both are named and there.
+fn certificate(
+    world: &World,
+    service: &Service,
+    labels: &RouteLabels,
+) -> Result<Option<(String, String)>, Refusal> {
+    let find = |label: &'static str, name: &str| {
+        secret::find(world, service, name).map_err(|absent| Refusal {
+            reason: absent.reason,
+            message: absent.message,
+            label,
+        })
+    };
+    match (labels.text("ssl_cert"), labels.text("ssl_key")) {
+        (Some(chain), Some(key)) => Ok(Some((find("ssl_cert", chain)?, find("ssl_key", key)?))),
+        _ => Ok(None),
+    }
+}
+
+/// Swarm chooses the task behind a virtual address, connection by connection.
+fn no_affinity(app: &Application<'_>, labels: &RouteLabels) -> Option<Row> {
+    let label = if labels.text("sticky_session_cookie").is_some() {
+        "sticky_session_cookie"
+    } else if labels.flag("ip_hash") {
+        "ip_hash"
+    } else {
+        return None;
+    };
+    let refusal = Refusal {
+        reason: "NoEffect",
+        message: format!(
+            "{label} has no effect with backend_mode=vip, where Swarm balances (use backend_mode=task)"
+        ),
+        label,
+    };
+    Some(Row {
+        state: RowState::Conflict,
+        path: String::new(),
+        ..refusal_row(app, labels, "", &refusal)
+    })
+}
+
+/// The hosts a route may have, and a row for each that it may not.
+fn admitted(
+    admission: &Admission,
+    app: &Application<'_>,
+    labels: &RouteLabels,
+) -> (BTreeSet<String>, Vec<Row>) {
+    let wanted = labels.hosts.iter().map(|host| host.as_str().to_owned());
+    let any = (labels.flag("default_backend")).then(|| ANY_HOST.to_owned());
     let wanted: BTreeSet<String> = wanted.chain(any).collect();
     let have = &app.service.spec.labels;
     let missing = admission
@@ -106,7 +216,7 @@ fn admitted(admission: &Admission, app: &Application<'_>) -> (BTreeSet<String>, 
     let mut hosts = BTreeSet::new();
     let mut rows = Vec::new();
     for host in wanted {
-        let refusal = if let Some((key, value)) = missing {
+        let message = if let Some((key, value)) = missing {
             format!("the cluster admits only services with label {key}={value}")
         } else if !host_admitted(admission, &host) {
             let patterns = admission.hosts.iter().map(ToString::to_string);
@@ -116,14 +226,12 @@ fn admitted(admission: &Admission, app: &Application<'_>) -> (BTreeSet<String>, 
             hosts.insert(host);
             continue;
         };
-        rows.push(Row {
-            host,
-            service: app.service.spec.name.clone(),
-            state: RowState::Rejected,
-            reason: "NotAdmitted".to_owned(),
-            message: refusal,
-            ..Row::default()
-        });
+        let refusal = Refusal {
+            reason: "NotAdmitted",
+            message,
+            label: "",
+        };
+        rows.push(refusal_row(app, labels, &host, &refusal));
     }
     (hosts, rows)
 }
@@ -141,9 +249,9 @@ fn fault_row(service: &str, fault: &LabelFault) -> Row {
     } else {
         format!("{} ({})", fault.message, fault.hint)
     };
-    // A host of several that cannot be read is a route that is refused; any other fault that is
+    // An item of several that cannot be read is a route that is refused; any other fault that is
     // not fatal leaves the route served without that setting.
-    let refused = fault.fatal || fault.reason == "InvalidHost";
+    let refused = fault.fatal || matches!(fault.reason, "InvalidHost" | "InvalidRedirect");
     Row {
         service: service.to_owned(),
         state: if refused {
@@ -159,25 +267,39 @@ fn fault_row(service: &str, fault: &LabelFault) -> Row {
     }
 }
 
-fn refusal_row(app: &Application<'_>, host: &str, path: &str, refusal: &Refusal) -> Row {
-    let labels = &app.service.spec.labels;
-    let keys = APP_PREFIXES.iter().rev();
-    let label = keys
-        .map(|prefix| format!("{prefix}{}", refusal.label))
-        .find(|key| labels.contains_key(key));
+fn refusal_row(app: &Application<'_>, labels: &RouteLabels, host: &str, refusal: &Refusal) -> Row {
+    let label = (!refusal.label.is_empty())
+        .then(|| labels.label(refusal.label))
+        .flatten();
+    let (path, when) = place_text(&settings::path(labels), &settings::conditions(labels));
     Row {
         host: host.to_owned(),
-        path: path.to_owned(),
+        path,
+        when,
         service: app.service.spec.name.clone(),
         state: RowState::Rejected,
         reason: refusal.reason.to_owned(),
         message: refusal.message.clone(),
-        value: (label.as_ref().and_then(|key| labels.get(key)))
-            .cloned()
-            .unwrap_or_default(),
-        label: label.unwrap_or_default(),
+        value: label.map(|label| label.value.clone()).unwrap_or_default(),
+        label: label.map(|label| label.key.clone()).unwrap_or_default(),
         ..Row::default()
     }
+}
+
+/// Path and conditions as they stand in a route's name.
+pub(super) fn place_text(path: &PathMatch, when: &Conditions) -> (String, String) {
+    let nowhere = super::Route {
+        path: path.clone(),
+        when: when.clone(),
+        ..super::Route::default()
+    };
+    let plain = super::Route {
+        when: Conditions::default(),
+        ..nowhere.clone()
+    };
+    let (path, whole) = (plain.name(), nowhere.name());
+    let when = whole.strip_prefix(&path).unwrap_or_default().trim_start();
+    (path.clone(), when.to_owned())
 }
 
 /// Why a service has no endpoints.

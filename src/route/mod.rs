@@ -1,8 +1,12 @@
 //! World and cluster in, route table out: pure, and the same bytes for the same input.
 
+mod assemble;
 pub mod build;
 mod claim;
+mod place;
 mod reach;
+mod secret;
+mod settings;
 pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +47,15 @@ pub struct ClusterRouting {
 pub struct Row {
     /// The host asked for; `*` for a default backend; empty when a fault concerns the whole service.
     pub host: String,
-    /// The path prefix.
+    /// The path as in the route's name: a prefix as it is, `=` before an exact one, `~` before an
+    /// expression; empty for a passthrough.
     pub path: String,
+    /// Methods and headers asked for, as in the route's name.
+    pub when: String,
+    /// Status and target of a redirect.
+    pub redirect: String,
+    /// How TLS is served: `passthrough`, the name of the certificate, or nothing.
+    pub tls: String,
     /// Name of the application service.
     pub service: String,
     /// Endpoints it serves the route with.
@@ -61,6 +72,19 @@ pub struct Row {
     pub label: String,
     /// The value of that label.
     pub value: String,
+}
+
+impl Row {
+    /// The name of the route it speaks of.
+    #[must_use]
+    pub fn route(&self) -> String {
+        let mut name = format!("{}{}", self.host, self.path);
+        if !self.when.is_empty() {
+            name.push(' ');
+            name.push_str(&self.when);
+        }
+        name
+    }
 }
 
 /// How a service stands at a host and path.

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::Endpoint;
-use crate::api::labels::AppLabels;
 use crate::names;
-use crate::world::{Network, PortMode, Protocol, Service, Task, World};
+use crate::world::{EndpointMode, Network, PortMode, Protocol, Service, Task, World};
 
 /// The networks of a cluster's proxies.
 #[derive(Clone, Debug, Default)]
@@ -43,11 +42,11 @@ pub(super) fn way(
     world: &World,
     fabric: &Fabric,
     service: &Service,
-    labels: &AppLabels,
+    network: Option<&str>,
     port: u16,
 ) -> Result<Way, Refusal> {
     let mut candidates = overlays(world, service);
-    if let Some(wanted) = &labels.network {
+    if let Some(wanted) = network {
         let named = named(&candidates, wanted, service)
             .ok_or_else(|| not_attached(world, service, wanted, &candidates))?;
         candidates = vec![named];
@@ -89,6 +88,44 @@ pub(super) fn endpoints(
     endpoints.sort();
     endpoints.dedup_by(|a, b| a.address == b.address);
     endpoints
+}
+
+/// The virtual address of a service as its one endpoint; none while no task serves, because the
+/// kernel would answer for nobody.
+pub(super) fn virtual_endpoint(
+    way: &Way,
+    service: &Service,
+    tasks: &[&Task],
+    port: u16,
+) -> Result<Vec<Endpoint>, Refusal> {
+    let refuse = |reason, message| {
+        Err(Refusal {
+            reason,
+            message,
+            label: "backend_mode",
+        })
+    };
+    let name = &service.spec.name;
+    if service.spec.endpoint_mode == EndpointMode::DnsRr {
+        let message = format!(
+            "service {name} has no virtual address, because its endpoint mode is dnsrr: use backend_mode=task or endpoint mode vip"
+        );
+        return refuse("NoVirtualAddress", message);
+    }
+    let Way::Network(id) = way else {
+        let message = format!(
+            "service {name} is reached by published ports, where it has no virtual address: use backend_mode=task or attach it to a network of the proxies"
+        );
+        return refuse("NoVirtualAddress", message);
+    };
+    if !tasks.iter().any(|task| task.serves()) {
+        return Ok(Vec::new());
+    }
+    let address = service.virtual_ips.get(id).map(|ip| Endpoint {
+        address: SocketAddr::new(*ip, port),
+        id: service.id.clone(),
+    });
+    Ok(address.into_iter().collect())
 }
 
 /// The overlays a service is attached to; the routing mesh's own network reaches nobody.

@@ -172,10 +172,14 @@ fn networks(
 fn routes(routing: &ClusterRouting) -> RouteCounts {
     let table = &routing.table;
     let idle = table.routes.values().filter(|route| {
-        route.targets.iter().all(|target| {
-            let backend = table.backends.get(&target.backend);
-            backend.is_none_or(|backend| backend.endpoints.is_empty())
-        })
+        // A redirect needs no endpoint.
+        let served = !route.targets.is_empty();
+        let mut targets = route.targets.iter();
+        served
+            && targets.all(|target| {
+                let backend = table.backends.get(&target.backend);
+                backend.is_none_or(|backend| backend.endpoints.is_empty())
+            })
     });
     let rejected = routing
         .rows

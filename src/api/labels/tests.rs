@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{AppLabels, HostPattern, LabelFault, read};
+use super::{AppLabels, HostPattern, LabelFault, PathLabel, RouteLabels, read, table};
+
+mod routes;
+mod settings;
 
 fn labels(pairs: &[(&str, &str)]) -> AppLabels {
     read(
@@ -23,8 +26,15 @@ fn lb(pairs: &[(&str, &str)]) -> AppLabels {
     )
 }
 
+/// The one route of the labels.
+fn route(app: &AppLabels) -> &RouteLabels {
+    assert_eq!(app.routes.len(), 1, "{:?}", app.faults);
+    &app.routes[0]
+}
+
 fn hosts(app: &AppLabels) -> Vec<&str> {
-    app.hosts.iter().map(HostPattern::as_str).collect()
+    let hosts = app.routes.iter().flat_map(|route| &route.hosts);
+    hosts.map(HostPattern::as_str).collect()
 }
 
 /// The one fault of the labels.
@@ -50,7 +60,7 @@ fn the_labels_of_the_seed_scenario_are_read() {
         ("service_cluster", "east"),
     ]);
     assert_eq!(hosts(&app), ["demo.a"]);
-    assert_eq!(app.port, Some(8000));
+    assert_eq!(route(&app).port, 8000);
     assert_eq!(app.clusters, ["east"]);
     assert!(app.is_routed && app.faults.is_empty());
 }
@@ -63,7 +73,9 @@ fn both_prefixes_mean_the_same() {
         ("skep.port", "80"),
         ("skep.network", "n"),
     ]);
-    assert_eq!(interlock, native);
+    let (one, other) = (route(&interlock), route(&native));
+    assert_eq!((&one.hosts, one.port), (&other.hosts, other.port));
+    assert_eq!(one.text("network"), other.text("network"));
 }
 
 #[test]
@@ -74,7 +86,7 @@ fn where_the_prefixes_disagree_the_native_one_counts_and_the_fault_names_both() 
         ("com.docker.lb.port", "80"),
         ("skep.port", "81"),
     ]);
-    assert_eq!(app.port, Some(81));
+    assert_eq!(route(&app).port, 81);
     let fault = only(&app);
     assert_eq!((fault.reason, fault.fatal), ("ConflictingLabels", false));
     assert!(fault.message.contains("`com.docker.lb.port=80`"));
@@ -120,7 +132,7 @@ fn hosts_that_are_all_bad_are_fatal() {
         "a/b",
     ] {
         let app = lb(&[("hosts", bad), ("port", "80")]);
-        assert!(app.hosts.is_empty(), "{bad}");
+        assert!(app.routes.is_empty(), "{bad}");
         let fault = only(&app);
         assert_eq!((fault.reason, fault.fatal), ("InvalidHost", true), "{bad}");
     }
@@ -135,15 +147,16 @@ fn a_port_is_needed_and_is_a_number_from_1_to_65535() {
     for bad in ["0", "65536", "-1", "80,81", "http", "8000/tcp"] {
         let app = lb(&[("hosts", "a.example"), ("port", bad)]);
         assert_eq!(only(&app).reason, "InvalidPort", "{bad}");
-        assert!(only(&app).fatal && app.port.is_none(), "{bad}");
+        assert!(only(&app).fatal && app.routes.is_empty(), "{bad}");
     }
-    assert_eq!(lb(&[("hosts", "a"), ("port", " 65535 ")]).port, Some(65535));
+    let app = lb(&[("hosts", "a"), ("port", " 65535 ")]);
+    assert_eq!(route(&app).port, 65535);
 }
 
 #[test]
 fn a_default_backend_needs_a_port_and_no_host() {
     let app = lb(&[("default_backend", "true"), ("port", "80")]);
-    assert!(app.default_backend && app.faults.is_empty());
+    assert!(route(&app).flag("default_backend") && app.faults.is_empty());
     let app = lb(&[("default_backend", "true")]);
     assert_eq!(only(&app).reason, "MissingPort");
 }
@@ -195,15 +208,16 @@ fn a_context_root_takes_its_normal_form() {
         ("/a/b%20c/", "/a/b%20c"),
     ] {
         let app = with(written);
-        assert_eq!(app.context_root.as_deref(), Some(normal), "{written}");
+        let path = PathLabel::Prefix(normal.to_owned());
+        assert_eq!(route(&app).path, path, "{written}");
         assert_eq!(app.faults, []);
     }
-    assert_eq!(with("").context_root, None);
+    assert_eq!(route(&with("")).path, PathLabel::default());
     for bad in [
         "/a/*", "/a?b", "/a#b", "/a b", "/a/../b", "/a//b", "/ä", "^/a\\d",
     ] {
         let app = with(bad);
-        assert_eq!(app.context_root, None, "{bad}");
+        assert!(app.routes.is_empty(), "{bad}");
         assert_eq!(
             (only(&app).reason, only(&app).fatal),
             ("InvalidPath", true),
@@ -231,11 +245,11 @@ fn booleans_are_strict_and_count_as_false_when_they_are_not_one() {
         ("", false),
     ] {
         let app = with(value);
-        assert_eq!(app.context_root_rewrite, wanted, "{value}");
+        assert_eq!(route(&app).flag("context_root_rewrite"), wanted, "{value}");
         assert_eq!(app.faults, []);
     }
     let app = with("maybe");
-    assert!(!app.context_root_rewrite);
+    assert!(!route(&app).flag("context_root_rewrite"));
     assert_eq!(
         (only(&app).reason, only(&app).fatal),
         ("InvalidBoolean", false)
@@ -245,45 +259,16 @@ fn booleans_are_strict_and_count_as_false_when_they_are_not_one() {
 #[test]
 fn a_weight_is_a_whole_number_and_a_bad_one_is_left_out() {
     let with = |value| lb(&[("hosts", "a"), ("port", "80"), ("weight", value)]);
-    assert_eq!(with("0").weight, Some(0));
-    assert_eq!(with("90").weight, Some(90));
+    let weight = |app: &AppLabels| route(app).number("weight");
+    assert_eq!(weight(&with("0")), Some(0));
+    assert_eq!(weight(&with("90")), Some(90));
     for bad in ["-1", "1.5", "9999999", "half"] {
         let app = with(bad);
-        assert_eq!(app.weight, None);
+        assert_eq!(weight(&app), None);
         assert_eq!(
             (only(&app).reason, only(&app).fatal),
-            ("InvalidWeight", false)
+            ("InvalidNumber", false)
         );
-    }
-}
-
-#[test]
-fn labels_of_a_later_version_are_told_unless_they_change_nothing() {
-    let with = |name, value| lb(&[("hosts", "a"), ("port", "80"), (name, value)]);
-    for (name, value) in [
-        ("redirects", "http://a,http://b"),
-        ("ssl_cert", "a.cert"),
-        ("ssl_passthrough", "true"),
-        ("sticky_session_cookie", "session"),
-        ("ip_hash", "true"),
-        ("backend_mode", "vip"),
-        ("max_fails", "3"),
-        ("fail_timeout", "5s"),
-        ("routes.api.hosts", "b"),
-    ] {
-        let app = with(name, value);
-        assert_eq!(
-            (only(&app).reason, only(&app).fatal),
-            ("NotSupportedYet", false),
-            "{name}"
-        );
-    }
-    for (name, value) in [
-        ("websocket_endpoints", "/ws"),
-        ("backend_mode", "task"),
-        ("ip_hash", "false"),
-    ] {
-        assert_eq!(with(name, value).faults, [], "{name}");
     }
 }
 
@@ -298,19 +283,41 @@ fn an_unknown_label_is_told_with_the_nearest_name() {
     assert_eq!(only(&app).hint, "did you mean `skep.hosts`?");
 }
 
-fn any_labels() -> impl Strategy<Value = BTreeMap<String, String>> {
-    let key = prop_oneof![
-        "(com\\.docker\\.lb\\.|skep\\.)(hosts|port|network|service_cluster|context_root|context_root_rewrite|default_backend|weight|redirects|routes\\.a)",
-        "(com\\.docker\\.lb\\.|skep\\.)\\PC{0,12}",
-        "\\PC{0,12}",
-    ];
-    let value = prop_oneof![
-        "[a-z.,*/ 0-9:-]{0,20}",
+/// Values that hit one grammar or another, and such that hit none.
+fn any_value() -> impl Strategy<Value = String> {
+    let examples: Vec<&'static str> = table::all().map(|label| label.example).collect();
+    prop_oneof![
+        prop::sample::select(examples).prop_map(str::to_owned),
+        "[a-z.,;*/~ 0-9:=-]{0,20}",
         ".{0,20}",
-        "[0-9]{0,8}",
-        "true|false"
+        "[0-9]{0,8}[smh/]?",
+        "true|false",
+    ]
+}
+
+/// Labels of the table, of named routes, and such as nobody knows.
+pub(crate) fn any_labels() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let names: Vec<&'static str> = table::all().map(|label| label.name).collect();
+    let name = prop::sample::select(names).prop_map(|name| name.replace('*', "x-a"));
+    let route = prop_oneof![Just(""), Just(""), Just("routes.a."), Just("routes.b.")];
+    let known = ("com\\.docker\\.lb\\.|skep\\.", route, name)
+        .prop_map(|(prefix, route, name)| format!("{prefix}{route}{name}"));
+    let key = prop_oneof![
+        8 => known,
+        1 => "(com\\.docker\\.lb\\.|skep\\.)\\PC{0,12}",
+        1 => "\\PC{0,12}",
     ];
-    proptest::collection::btree_map(key, value, 0..8)
+    let all = prop::collection::btree_map(key, any_value(), 0..12);
+    // Without a host and a port hardly anything would be a route.
+    (all, any::<[bool; 2]>()).prop_map(|(mut labels, [hosts, port])| {
+        if hosts {
+            labels.insert("skep.hosts".into(), "a.x,*.b.x".into());
+        }
+        if port {
+            labels.insert("skep.port".into(), "80".into());
+        }
+        labels
+    })
 }
 
 proptest! {
@@ -318,15 +325,18 @@ proptest! {
     fn any_labels_are_read_without_panic_and_what_is_read_is_sound(labels in any_labels()) {
         let app = read(&labels);
         prop_assert_eq!(&app, &read(&labels));
-        prop_assert!(app.port != Some(0));
-        if let Some(root) = &app.context_root {
-            prop_assert!(root.starts_with('/'));
-            prop_assert!(root == "/" || !root.ends_with('/'));
+        for route in &app.routes {
+            prop_assert!(route.port != 0);
+            prop_assert!(!route.hosts.is_empty() || route.flag("default_backend"));
+            if let PathLabel::Prefix(path) = &route.path {
+                prop_assert!(path.starts_with('/') && (path == "/" || !path.ends_with('/')));
+            }
+            let fatal = app.faults.iter().any(|fault| fault.fatal && fault.route == route.id);
+            prop_assert!(!fatal, "{:?}", app.faults);
         }
-        // Nothing is refused in silence: a route is either possible or has its fatal fault.
-        let possible = app.port.is_some() && (!app.hosts.is_empty() || app.default_backend);
-        let named = labels.iter().any(|(key, value)| key.ends_with("hosts") && !value.trim().is_empty());
-        prop_assert!(possible || app.fatal().is_some() || !named || !app.faults.is_empty() || !app.is_routed);
+        // Nothing is refused in silence.
+        let named = labels.get("skep.hosts").is_some_and(|value| !value.trim().is_empty());
+        prop_assert!(!app.routes.is_empty() || !app.faults.is_empty() || !named);
         prop_assert!(app.is_routed || app.faults.is_empty());
     }
 }
