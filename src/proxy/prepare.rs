@@ -38,6 +38,9 @@ pub(super) fn prepare<'t>(
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Connect", text).closing());
     }
     let named = host_of(&mut parts)?;
+    if let Some(secured) = &context.secured {
+        secured.check(parts.version, &named, &table.secure)?;
+    }
     let is_plain = !context.tls && !headers::came_by_tls(&parts.headers, traffic.trusted_hops);
     if traffic.redirect_http_to_https && is_plain {
         return Err(to_https(&parts, &named, table.listener.https_port));
@@ -58,7 +61,7 @@ pub(super) fn prepare<'t>(
     if parts.version >= Version::HTTP_2 {
         headers::join_cookies(&mut parts.headers);
     }
-    let (body, upload) = RequestBody::new(body, limit);
+    let (body, upload) = RequestBody::new(body, limit, &context.watch);
     headers::frame(&mut parts.headers, was_chunked, upload.is_some());
     let client = Client {
         address: &context.address,
