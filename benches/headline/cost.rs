@@ -284,6 +284,8 @@ fn skep_proxy(folder: &Path, control: SocketAddr) -> Running {
         &control,
         "--http-listen",
         &listen,
+        "--https-listen",
+        "127.0.0.1:0",
         "--admin-listen",
         "127.0.0.1:0",
         "--ca",

@@ -84,6 +84,12 @@ pub struct ProxyArgs {
     /// Address for HTTP
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_listen: SocketAddr,
+    /// Address for HTTPS
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
+    pub https_listen: SocketAddr,
+    /// Folder with the files of secrets that certificates name
+    #[arg(long, value_name = "FOLDER", default_value = crate::names::SECRETS_DIR)]
+    pub secrets: PathBuf,
     /// Threads that serve; 0: one a core
     #[arg(long, env = "SKEP_WORKERS", value_name = "N", default_value_t = 0)]
     pub workers: usize,
@@ -153,6 +159,8 @@ pub async fn proxy(args: ProxyArgs) -> Result {
             identity: args.identity,
         }),
         listen: vec![args.http_listen],
+        listen_tls: vec![args.https_listen],
+        secrets_dir: args.secrets,
         admin: args.admin_listen,
         state_dir: Some(args.state),
         workers: args.workers,

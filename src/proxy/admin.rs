@@ -70,14 +70,36 @@ async fn table(State(admin): State<Admin>) -> impl IntoResponse {
 fn describe(table: &Table) -> Value {
     let mut routes: Vec<_> = table.all().collect();
     routes.sort_by(|a, b| (&a.host, &a.name).cmp(&(&b.host, &b.name)));
+    let mut passthroughs: Vec<_> = table.secure.passthroughs.all().collect();
+    passthroughs.sort_by_key(|it| &it.host);
+    let certificates = table.secure.all.iter();
     json!({
         "number": table.number,
         "cluster": table.listener.cluster,
         "routes": routes.into_iter().map(|route| describe_route(route)).collect::<Vec<_>>(),
+        "passthroughs": passthroughs.into_iter().map(|it| describe_passthrough(it)).collect::<Vec<_>>(),
+        "certificates": certificates.map(|it| json!({
+            "name": it.name,
+            "notAfter": it.not_after,
+        })).collect::<Vec<_>>(),
     })
 }
 
 fn describe_route(route: &LiveRoute) -> Value {
+    json!({
+        "name": route.name,
+        "host": route.host,
+        "path": route.path.of().text(),
+        "rewrite": route.rewrite,
+        "backends": backends(route),
+    })
+}
+
+fn describe_passthrough(route: &LiveRoute) -> Value {
+    json!({"name": route.name, "host": route.host, "backends": backends(route)})
+}
+
+fn backends(route: &LiveRoute) -> Vec<Value> {
     let now = clock::now();
     let endpoint = |endpoint: &Arc<super::table::Endpoint>| {
         json!({
@@ -86,15 +108,12 @@ fn describe_route(route: &LiveRoute) -> Value {
             "avoided": endpoint.is_avoided(now),
         })
     };
-    json!({
-        "name": route.name,
-        "host": route.host,
-        "path": route.path.of().text(),
-        "rewrite": route.rewrite,
-        "backends": route.backends().map(|backend| json!({
+    let describe = |backend: &Arc<super::table::LiveBackend>| {
+        json!({
             "name": backend.name,
             "service": backend.service,
             "endpoints": backend.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>(),
-    })
+        })
+    };
+    route.backends().map(describe).collect()
 }

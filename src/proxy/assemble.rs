@@ -4,10 +4,12 @@
 //! live under its name stays. One change costs what it touches, whatever the size of the table.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::table::{LiveBackend, LiveRoute, Table};
-use crate::route::{Backend, Listener, Route, RouteTable};
+use super::tls;
+use crate::route::{Backend, Certificate, Listener, Passthrough, Route, RouteTable};
 
 /// Builds tables.
 #[derive(Debug, Default)]
@@ -20,6 +22,7 @@ pub struct Assembler {
     backends: HashMap<String, Arc<LiveBackend>>,
     /// Names of the routes, wanted or live, that name a backend.
     users: HashMap<String, BTreeSet<String>>,
+    tls: tls::Keep,
 }
 
 impl Assembler {
@@ -32,21 +35,44 @@ impl Assembler {
         }
     }
 
+    /// Files of certificates are read from that folder.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: &Path) -> Self {
+        self.tls = tls::Keep::new(secrets);
+        self
+    }
+
     /// Takes in a whole route table.
-    pub fn set_all(&mut self, table: &RouteTable) {
+    ///
+    /// # Errors
+    /// What of it cannot be used. The rest is taken in.
+    pub fn set_all(&mut self, table: &RouteTable) -> Result<(), String> {
         let RouteTable {
             listener,
             routes,
             backends,
-            passthroughs: _,
-            certificates: _,
+            passthroughs,
+            certificates,
         } = table;
-        self.set_listener(listener.clone());
+        let mut faults = Vec::new();
+        faults.extend(self.set_listener(listener.clone()).err());
+        for (name, certificate) in certificates {
+            let fault = self.set_certificate(name, certificate.clone()).err();
+            faults.extend(fault.map(|fault| format!("{name}: {fault}")));
+        }
         for (name, backend) in backends {
             self.set_backend(name, backend);
         }
         for (name, route) in routes {
             self.set_route(name, route.clone());
+        }
+        for (name, passthrough) in passthroughs {
+            self.set_passthrough(name, passthrough.clone());
+        }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults.join("; "))
         }
     }
 
@@ -55,6 +81,7 @@ impl Assembler {
         self.table.number += 1;
         self.table.routes = self.live.len();
         self.table.backends = self.backends.len();
+        self.table.secure = self.tls.table();
         Arc::new(self.table.clone())
     }
 
@@ -73,8 +100,45 @@ impl Assembler {
     }
 
     /// Changes the listener-wide settings.
-    pub fn set_listener(&mut self, listener: Listener) {
+    ///
+    /// # Errors
+    /// What of them cannot be had; then the last ones stay.
+    pub fn set_listener(&mut self, listener: Listener) -> Result<(), String> {
+        self.tls.set_listener(&listener)?;
         self.table.listener = Arc::new(listener);
+        Ok(())
+    }
+
+    /// Adds or changes a certificate.
+    ///
+    /// # Errors
+    /// Why it cannot be shown; then the last one of that name stays.
+    pub fn set_certificate(&mut self, name: &str, certificate: Certificate) -> Result<(), String> {
+        self.tls.set_certificate(name, certificate)
+    }
+
+    /// Removes a certificate.
+    pub fn remove_certificate(&mut self, name: &str) {
+        self.tls.remove_certificate(name);
+    }
+
+    /// Looks whether files of certificates have come or changed. Names of those that could not be
+    /// used before and now can, and whether there is anything new.
+    pub fn look_again(&mut self) -> (Vec<String>, bool) {
+        let mended = self.tls.look_again();
+        (mended, self.tls.is_stale())
+    }
+
+    /// Adds or changes a passthrough.
+    pub fn set_passthrough(&mut self, name: &str, passthrough: Passthrough) {
+        let backends = &self.backends;
+        self.tls
+            .set_passthrough(name, passthrough, |it| backends.get(it));
+    }
+
+    /// Removes a passthrough.
+    pub fn remove_passthrough(&mut self, name: &str) {
+        self.tls.remove_passthrough(name);
     }
 
     /// Adds or changes a route.
@@ -104,9 +168,11 @@ impl Assembler {
         for user in self.users.get(name).cloned().unwrap_or_default() {
             self.refresh(&user);
         }
+        let backends = &self.backends;
+        self.tls.backend_changed(name, |it| backends.get(it));
     }
 
-    /// Removes a backend. Routes that still name it keep its last endpoints until they change.
+    /// Removes a backend. Routes and passthroughs that still name it keep its last endpoints until they change.
     pub fn remove_backend(&mut self, name: &str) {
         self.backends.remove(name);
     }

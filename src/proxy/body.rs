@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::ticket::Ticket;
 use super::upstream::Lease;
+use super::watch::Watch;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -30,6 +31,7 @@ pub(super) struct Streamed {
     incoming: Incoming,
     left: u64,
     upload: Upload,
+    watch: Arc<Watch>,
 }
 
 /// How far a request's body is, seen from outside.
@@ -68,7 +70,11 @@ impl Upload {
 
 impl RequestBody {
     /// Passes on a client's body of at most `limit` bytes.
-    pub(super) fn new(incoming: Incoming, limit: u64) -> (Self, Option<Upload>) {
+    pub(super) fn new(
+        incoming: Incoming,
+        limit: u64,
+        watch: &Arc<Watch>,
+    ) -> (Self, Option<Upload>) {
         if incoming.is_end_stream() {
             return (Self::Empty, None);
         }
@@ -77,6 +83,7 @@ impl RequestBody {
             incoming,
             left: limit,
             upload: upload.clone(),
+            watch: Arc::clone(watch),
         };
         (Self::Stream(Box::new(streamed)), Some(upload))
     }
@@ -85,6 +92,7 @@ impl RequestBody {
 impl Streamed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        self.watch.progress();
         let Some(frame) = frame else {
             self.upload.sent();
             return Poll::Ready(None);

@@ -3,16 +3,18 @@
 //! *Guarantees*: a change is acknowledged when requests already follow it; a resource that cannot
 //! be used is refused by name and harms no other; writing the state delays no change.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::Assembler;
 use super::metrics::count;
-use super::state;
+use super::state::{self, Seal};
 use super::worker::Shared;
 use crate::control::client::Delivery;
 use crate::control::session::TYPES;
@@ -21,24 +23,33 @@ use crate::control::{Change, Resource, Snapshot, TypeUrl};
 
 /// Changes that come close together are written at once.
 const SETTLE: Duration = Duration::from_secs(1);
-/// A listener without routes is a table too, if none follow within this.
-const NO_ROUTES: Duration = Duration::from_secs(2);
+/// A listener is a table too, if nothing follows within this: there may be no routes, or something
+/// that is refused for ever.
+const NO_MORE: Duration = Duration::from_secs(2);
+/// How often files of certificates are looked at, for those that come late or are replaced.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Builds tables from resources and remembers what it was built from.
 pub(super) struct Source {
     assembler: Assembler,
     known: Snapshot,
+    /// Certificates that could not be used, whose files may come yet.
+    refused: BTreeMap<String, Resource>,
     shared: Arc<Shared>,
+    /// Changes come over a control stream, which tells when it has told all.
+    streamed: bool,
     heard_listener: bool,
     heard_routes: bool,
 }
 
 impl Source {
-    pub(super) fn new(workers: usize, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(workers: usize, secrets: &Path, streamed: bool, shared: Arc<Shared>) -> Self {
         Self {
-            assembler: Assembler::new(workers),
+            assembler: Assembler::new(workers).with_secrets(secrets),
             known: Snapshot::default(),
+            refused: BTreeMap::new(),
             shared,
+            streamed,
             heard_listener: false,
             heard_routes: false,
         }
@@ -76,27 +87,34 @@ impl Source {
             return Err(format!("this proxy knows no resources of type {type_url}"));
         };
         self.heard_listener |= kind == LISTENER;
-        self.heard_routes |= kind == ROUTE;
+        self.heard_routes |= kind == ROUTE || kind == PASSTHROUGH;
         let mut faults = Vec::new();
         for (name, resource) in upserts {
             match self.upsert(kind, &name, &resource) {
                 Ok(()) => {
+                    self.accepted(kind, &name);
                     let known = self.known.types.entry(kind).or_default();
                     known.insert(name, resource);
                 }
                 Err(fault) => {
                     count(&self.shared.metrics.changes_refused);
                     faults.push(format!("{name}: {fault}"));
+                    if kind == CERTIFICATE {
+                        self.refused.insert(name, resource);
+                    }
                 }
             }
         }
         for name in removed {
             match kind {
                 ROUTE => self.assembler.remove_route(&name),
+                PASSTHROUGH => self.assembler.remove_passthrough(&name),
+                CERTIFICATE => self.assembler.remove_certificate(&name),
                 BACKEND => self.assembler.remove_backend(&name),
                 // Settings are never gone, only replaced.
                 _ => continue,
             }
+            self.accepted(kind, &name);
             if let Some(known) = self.known.types.get_mut(kind) {
                 known.remove(&name);
             }
@@ -108,16 +126,46 @@ impl Source {
         }
     }
 
+    /// What was refused under that name is of no matter any more.
+    fn accepted(&mut self, kind: TypeUrl, name: &str) {
+        if kind == CERTIFICATE {
+            self.refused.remove(name);
+        }
+    }
+
+    /// Looks whether files of certificates have come or changed. Whether any have.
+    fn look_again(&mut self) -> bool {
+        let (mended, changed) = self.assembler.look_again();
+        for name in mended {
+            tracing::info!(
+                name,
+                "a certificate whose files were missing can be used now"
+            );
+            if let Some(resource) = self.refused.remove(&name) {
+                let known = self.known.types.entry(CERTIFICATE).or_default();
+                known.insert(name, resource);
+            }
+        }
+        if changed {
+            self.publish();
+        }
+        changed
+    }
+
     fn upsert(&mut self, kind: TypeUrl, name: &str, resource: &Resource) -> Result<(), String> {
         match kind {
             LISTENER => self
                 .assembler
-                .set_listener(wire::decode_listener(&resource.body)?),
+                .set_listener(wire::decode_listener(&resource.body)?)?,
             ROUTE => self
                 .assembler
                 .set_route(name, wire::decode_route(&resource.body)?),
-            PASSTHROUGH => drop(wire::decode_passthrough(&resource.body)?),
-            CERTIFICATE => drop(wire::decode_certificate(&resource.body)?),
+            PASSTHROUGH => self
+                .assembler
+                .set_passthrough(name, wire::decode_passthrough(&resource.body)?),
+            CERTIFICATE => self
+                .assembler
+                .set_certificate(name, wire::decode_certificate(&resource.body)?)?,
             _ => self
                 .assembler
                 .set_backend(name, &wire::decode_backend(&resource.body)?),
@@ -131,7 +179,8 @@ impl Source {
     }
 
     fn is_whole(&self) -> bool {
-        (self.heard_listener && self.heard_routes) || self.shared.control.borrow().synced
+        let heard = !self.streamed && self.heard_listener && self.heard_routes;
+        heard || self.shared.control.borrow().synced
     }
 }
 
@@ -145,6 +194,9 @@ pub(super) async fn follow(
 ) {
     let shared = Arc::clone(&source.shared);
     let mut control = shared.control.clone();
+    let mut heard = Instant::now();
+    let mut look = tokio::time::interval(LOOK_AGAIN);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let waits = source.heard_listener && !*whole.borrow();
         tokio::select! {
@@ -152,6 +204,7 @@ pub(super) async fn follow(
                 let Some(Delivery { change, reply }) = delivery else {
                     break;
                 };
+                heard = Instant::now();
                 let outcome = source.apply(change);
                 source.publish();
                 if let Some(keeper) = &keeper {
@@ -162,8 +215,13 @@ pub(super) async fn follow(
             }
             // Without a sender there is no stream whose state could change.
             Ok(()) = control.changed() => {}
-            () = tokio::time::sleep(NO_ROUTES), if waits => {
+            () = tokio::time::sleep_until(heard + NO_MORE), if waits => {
                 whole.send_replace(true);
+            }
+            _ = look.tick() => {
+                if source.look_again() && let Some(keeper) = &keeper {
+                    keeper.send_replace(source.known.clone());
+                }
             }
         }
         if source.is_whole() && !*whole.borrow() {
@@ -179,6 +237,7 @@ pub(super) async fn follow(
 pub(super) struct Place {
     pub(super) dir: PathBuf,
     pub(super) cluster: String,
+    pub(super) seal: Option<Arc<Seal>>,
 }
 
 /// Writes the state some time after it changes, and a last time at the end.
@@ -189,28 +248,30 @@ pub(super) async fn keep(
     stop: CancellationToken,
 ) {
     loop {
+        // First whether there is a state that was not seen: the last one may come just before the
+        // end, and is told even when its source is gone.
         let more = tokio::select! {
+            biased;
             more = states.changed() => more.is_ok(),
             () = stop.cancelled() => false,
         };
-        if more {
-            tokio::select! {
-                () = tokio::time::sleep(SETTLE) => {}
-                () = stop.cancelled() => {}
-            }
-        } else if !states.has_changed().unwrap_or(false) {
+        if !more {
             return;
         }
+        tokio::select! {
+            () = tokio::time::sleep(SETTLE) => {}
+            () = stop.cancelled() => {}
+        }
         let state = states.borrow_and_update().clone();
-        let Place { dir, cluster } = place.clone();
-        let written =
-            tokio::task::spawn_blocking(move || state::save(&dir, &cluster, &state)).await;
+        let Place { dir, cluster, seal } = place.clone();
+        let save = move || state::save(&dir, &cluster, &state, seal.as_deref());
+        let written = tokio::task::spawn_blocking(save).await;
         if let Ok(Err(error)) = written {
             count(&shared.metrics.state_failures);
             tracing::warn!(%error, "the state is not kept");
         }
-        if !more {
-            return;
-        }
     }
 }
+
+#[cfg(test)]
+mod tests;

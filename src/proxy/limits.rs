@@ -11,6 +11,8 @@ pub(super) const UPSTREAM_BUFFER: usize = 128 << 10;
 /// A client has so long for the head of a request, from its first byte (or from the connection's
 /// beginning for the first one).
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
+/// A connection that was told to go away is cut after so long.
+pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 /// Idle connections that one worker keeps to one endpoint.
 pub(super) const IDLE_UPSTREAMS: usize = 256;
 /// Idle upstream connections are closed after so long.

@@ -31,6 +31,54 @@ impl Counters {
     }
 }
 
+/// What became of a TLS connection at its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handshake {
+    /// Opened.
+    Full,
+    /// Opened by a ticket of an earlier one.
+    Resumed,
+    /// Passed on unopened.
+    Passed,
+    /// There is nothing for that host.
+    UnknownName,
+    /// What came is not TLS.
+    NotTls,
+    /// The two could not agree.
+    Failed,
+    /// It took too long.
+    Late,
+    /// The client left.
+    Gone,
+}
+
+/// TLS connections by what became of them.
+#[derive(Debug, Default)]
+pub(super) struct Handshakes([AtomicU64; 8]);
+
+impl Handshakes {
+    /// As they are told, in the order of [`Handshake`].
+    const NAMES: [&str; 8] = [
+        "full",
+        "resumed",
+        "passed",
+        "unknown_name",
+        "not_tls",
+        "failed",
+        "late",
+        "gone",
+    ];
+
+    pub(super) fn add(&self, outcome: Handshake) {
+        self.0[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn read(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.0.iter().map(|count| count.load(Relaxed));
+        Self::NAMES.into_iter().zip(counts)
+    }
+}
+
 /// What one process counts.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
@@ -43,6 +91,15 @@ pub(super) struct Metrics {
     pub(super) accepted: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) tunnels: AtomicI64,
+    /// Bytes from clients through tunnels, and to them.
+    pub(super) tunnelled_up: AtomicU64,
+    pub(super) tunnelled_down: AtomicU64,
+    pub(super) handshakes: Handshakes,
+    pub(super) tls_connections: AtomicI64,
+    /// TLS connections passed on unopened, and their bytes from clients and to them.
+    pub(super) passed: AtomicI64,
+    pub(super) passed_up: AtomicU64,
+    pub(super) passed_down: AtomicU64,
     pub(super) in_flight: AtomicI64,
     pub(super) connects: AtomicU64,
     pub(super) connect_failures: AtomicU64,

@@ -6,36 +6,42 @@
 //! |---|---|
 //! | `table` | the compiled table: lookup, weights, health of endpoints |
 //! | `assemble` | resources in, the next table out, at the cost of what changed |
-//! | `worker`, `connection`, `watch` | one runtime a core; sockets, limits, time |
+//! | `worker`, `connection`, `greet`, `attend`, `watch` | one runtime a core; sockets, limits, time |
+//! | `tls` | connections over TLS: opened with a certificate, or passed on by `passthrough` |
 //! | `handle`, `prepare`, `headers`, `body`, `upstream`, `tunnel` | one request |
 //! | `access_log`, `metrics`, `report`, `admin` | what is told of it |
-//! | `control`, `state` | where tables come from: the operator, and the disk |
+//! | `control`, `state`, `seal` | where tables come from: the operator, and the disk |
 //! | `run`, `drain` | the beginning and the end |
 
 mod access_log;
 mod admin;
 mod assemble;
+mod attend;
 mod body;
 mod clock;
 mod connection;
 mod control;
 mod drain;
 mod error;
+mod greet;
 mod handle;
 mod headers;
 mod host;
 mod id;
 mod limits;
 mod metrics;
+mod passthrough;
 mod prepare;
 mod proxy_protocol;
 mod reply;
 mod report;
 mod run;
+mod seal;
 mod settings;
 pub mod state;
 pub mod table;
 mod ticket;
+mod tls;
 mod tunnel;
 mod upstream;
 mod watch;

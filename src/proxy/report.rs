@@ -70,6 +70,7 @@ pub(super) fn metrics(shared: &Shared) -> String {
     }
     gauges(&mut out, shared);
     durations(&mut out, shared);
+    super::tls::report(&mut out, shared);
     requests(&mut out, shared);
     out.push_str("# EOF\n");
     out
@@ -179,10 +180,7 @@ fn counts(out: &mut String, backend: &str, counters: &Counters, even_zero: bool)
     if !even_zero && counters.read().all(|(_, count)| count == 0) {
         return;
     }
-    let backend = backend
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n");
+    let backend = escaped(backend);
     for (class, count) in counters.read() {
         line(
             out,
@@ -193,14 +191,21 @@ fn counts(out: &mut String, backend: &str, counters: &Counters, even_zero: bool)
     }
 }
 
-fn family(out: &mut String, name: &str, kind: &str, help: &str) {
+/// A text as the value of a label.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+pub(super) fn family(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(
         out,
         "# HELP skep_proxy_{name} {help}\n# TYPE skep_proxy_{name} {kind}"
     );
 }
 
-fn line(out: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
+pub(super) fn line(out: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
     let _ = if labels.is_empty() {
         writeln!(out, "skep_proxy_{name} {value}")
     } else {

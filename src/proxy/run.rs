@@ -20,7 +20,7 @@ use super::id::Ids;
 use super::metrics::Metrics;
 use super::settings::ProxySettings;
 use super::table::Table;
-use super::worker::{Shared, Worker};
+use super::worker::{Shared, Speech, Worker};
 use super::{Error, Result, admin, state};
 use crate::control::client::{self, ClientSettings, ClientStatus, Delivery};
 use crate::control::identity::Identity;
@@ -43,7 +43,12 @@ pub async fn run(settings: ProxySettings, shutdown: CancellationToken) -> Result
         // The sender is kept, so that the source waits for ever.
         let status = watch::Sender::new(ClientStatus::default());
         let (known, _) = tokio::sync::oneshot::channel();
-        let served = serve(settings, deliveries, status.subscribe(), known, shutdown).await;
+        let changes = Changes {
+            deliveries,
+            status: status.subscribe(),
+            streamed: false,
+        };
+        let served = serve(settings, changes, known, shutdown).await;
         drop(deliver);
         return served;
     };
@@ -72,7 +77,12 @@ pub async fn run(settings: ProxySettings, shutdown: CancellationToken) -> Result
             client::run(settings_of_client, known, deliver, over).await;
         }
     });
-    serve(settings, deliveries, receiver, tell_known, shutdown).await
+    let changes = Changes {
+        deliveries,
+        status: receiver,
+        streamed: true,
+    };
+    serve(settings, changes, tell_known, shutdown).await
 }
 
 /// The same with changes from any source; for tests and tools.
@@ -86,13 +96,25 @@ pub async fn run_with(
 ) -> Result<()> {
     let status = watch::Sender::new(ClientStatus::default());
     let (known, _) = tokio::sync::oneshot::channel();
-    serve(settings, deliveries, status.subscribe(), known, shutdown).await
+    let changes = Changes {
+        deliveries,
+        status: status.subscribe(),
+        streamed: false,
+    };
+    serve(settings, changes, known, shutdown).await
+}
+
+/// Where the tables come from.
+struct Changes {
+    deliveries: mpsc::Receiver<Delivery>,
+    status: watch::Receiver<ClientStatus>,
+    /// They come over a control stream, and `status` is its.
+    streamed: bool,
 }
 
 async fn serve(
     settings: ProxySettings,
-    deliveries: mpsc::Receiver<Delivery>,
-    control: watch::Receiver<ClientStatus>,
+    changes: Changes,
     tell_known: tokio::sync::oneshot::Sender<crate::control::Snapshot>,
     shutdown: CancellationToken,
 ) -> Result<()> {
@@ -100,6 +122,7 @@ async fn serve(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     };
+    raise_file_limit();
     let bound = settings.bound.clone().unwrap_or_default();
     let shared = Arc::new(Shared {
         tables: ArcSwap::from_pointee(Table::default()),
@@ -107,7 +130,7 @@ async fn serve(
         log: Log::start(io::stdout()).map_err(Error::Worker)?,
         drain: Drain::new(),
         ids: Ids::new(),
-        control,
+        control: changes.status,
     });
     let bind = |source| Error::Bind {
         address: settings.admin,
@@ -119,12 +142,15 @@ async fn serve(
     let admin = tokio::spawn(admin::serve(admin, Arc::clone(&shared), is_listening));
     let admin = AbortOnDrop(admin);
 
-    let mut source = Source::new(workers, Arc::clone(&shared));
-    let (whole, mut is_whole) = watch::channel(restore(&settings, &mut source));
+    let secrets = &settings.secrets_dir;
+    let mut source = Source::new(workers, secrets, changes.streamed, Arc::clone(&shared));
+    let place = place(&settings);
+    let (whole, mut is_whole) = watch::channel(restore(place.as_ref(), &mut source));
     let _ = tell_known.send(source.known().clone());
     let stop_keeping = CancellationToken::new();
-    let (keeper, kept) = keeper(&settings, &shared, &stop_keeping);
-    let follow = tokio::spawn(control::follow(source, deliveries, whole, keeper));
+    let (keeper, kept) = keeper(place, &shared, &stop_keeping);
+    let follow = control::follow(source, changes.deliveries, whole, keeper);
+    let follow = tokio::spawn(follow);
     let follow = AbortOnDrop(follow);
 
     // Nobody is turned away by a proxy that knows nothing: the port opens with the first table.
@@ -141,7 +167,11 @@ async fn serve(
     if !threads.is_empty() {
         listening.send_replace(true);
         let table = shared.tables.load_full();
-        tracing::info!(routes = table.routes, workers, addresses = ?bound.borrow().traffic, "serving");
+        {
+            let bound = bound.borrow();
+            let (addresses, tls) = (&bound.traffic, &bound.traffic_tls);
+            tracing::info!(routes = table.routes, workers, ?addresses, ?tls, "serving");
+        }
         shutdown.cancelled().await;
         drain(&shared).await;
     }
@@ -159,12 +189,36 @@ async fn serve(
     Ok(())
 }
 
+/// Every connection takes a file descriptor, and the limit that a process begins with is often
+/// 1,024. Up to its hard limit a process may raise it itself.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files is not raised");
+    }
+}
+
+/// Where the state is kept. Private keys in it are sealed to the proxy's identity; who has none
+/// keeps none.
+fn place(settings: &ProxySettings) -> Option<Place> {
+    let identity = settings.control.as_ref().map(|control| &control.identity);
+    let identity = identity.and_then(|path| std::fs::read(path).ok());
+    let seal = identity.and_then(|identity| state::Seal::of(&identity));
+    Some(Place {
+        dir: settings.state_dir.clone()?,
+        cluster: settings.cluster.clone(),
+        seal: seal.map(Arc::new),
+    })
+}
+
 /// Takes in the kept state. Whether there was any.
-fn restore(settings: &ProxySettings, source: &mut Source) -> bool {
-    let Some(dir) = &settings.state_dir else {
+fn restore(place: Option<&Place>, source: &mut Source) -> bool {
+    let Some(Place { dir, cluster, seal }) = place else {
         return false;
     };
-    match state::load(dir, &settings.cluster) {
+    match state::load(dir, cluster, seal.as_deref()) {
         Ok(state) => {
             source.restore(state);
             true
@@ -180,16 +234,12 @@ fn restore(settings: &ProxySettings, source: &mut Source) -> bool {
 type Keeper = Option<watch::Sender<crate::control::Snapshot>>;
 
 fn keeper(
-    settings: &ProxySettings,
+    place: Option<Place>,
     shared: &Arc<Shared>,
     stop: &CancellationToken,
 ) -> (Keeper, Option<tokio::task::JoinHandle<()>>) {
-    let Some(dir) = settings.state_dir.clone() else {
+    let Some(place) = place else {
         return (None, None);
-    };
-    let place = Place {
-        dir,
-        cluster: settings.cluster.clone(),
     };
     let (keeper, states) = watch::channel(crate::control::Snapshot::default());
     let task = tokio::spawn(control::keep(
@@ -208,32 +258,50 @@ fn start(
     shared: &Arc<Shared>,
     bound: &watch::Sender<super::Bound>,
 ) -> Result<Vec<JoinHandle<()>>> {
-    let mut addresses = Vec::new();
-    let mut sockets: Vec<Vec<TcpSocket>> = (0..workers).map(|_| Vec::new()).collect();
-    for &wanted in &settings.listen {
-        let fail = |source| Error::Bind {
-            address: wanted,
-            source,
-        };
-        check_free(wanted).map_err(fail)?;
-        let mut address = wanted;
-        for worker in &mut sockets {
-            let socket = open(address).map_err(fail)?;
-            // Port 0: the first one finds a free port, the others share it.
-            address = socket.local_addr().map_err(fail)?;
-            worker.push(socket);
+    let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut open = |wanted: &[SocketAddr], speech| -> Result<Vec<SocketAddr>> {
+        let mut addresses = Vec::new();
+        for &wanted in wanted {
+            let (address, opened) = open_all(wanted, workers).map_err(|source| Error::Bind {
+                address: wanted,
+                source,
+            })?;
+            addresses.push(address);
+            for (worker, socket) in sockets.iter_mut().zip(opened) {
+                worker.push((socket, speech));
+            }
         }
-        addresses.push(address);
-    }
+        Ok(addresses)
+    };
+    let traffic = open(&settings.listen, Speech::Plain)?;
+    let traffic_tls = open(&settings.listen_tls, Speech::Tls)?;
     let mut threads = Vec::new();
     for (index, sockets) in sockets.into_iter().enumerate() {
-        let listeners: io::Result<Vec<_>> = sockets.into_iter().map(into_std).collect();
+        let listen = |(socket, speech)| Ok((into_std(socket)?, speech));
+        let listeners: io::Result<Vec<_>> = sockets.into_iter().map(listen).collect();
         let listeners = listeners.map_err(Error::Worker)?;
         let worker = Arc::new(Worker::new(index, Arc::clone(shared)));
         threads.push(thread(worker, listeners).map_err(Error::Worker)?);
     }
-    bound.send_modify(|bound| bound.traffic = addresses);
+    bound.send_modify(|bound| {
+        bound.traffic = traffic;
+        bound.traffic_tls = traffic_tls;
+    });
     Ok(threads)
+}
+
+/// A socket for each worker on the same address.
+fn open_all(wanted: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpSocket>)> {
+    check_free(wanted)?;
+    let mut address = wanted;
+    let mut sockets = Vec::new();
+    for _ in 0..workers {
+        let socket = open(address)?;
+        // Port 0: the first one finds a free port, the others share it.
+        address = socket.local_addr()?;
+        sockets.push(socket);
+    }
+    Ok((address, sockets))
 }
 
 /// Sockets that share a port would also share it with a stranger of the same user, unnoticed.
@@ -270,7 +338,7 @@ fn into_std(socket: TcpSocket) -> io::Result<std::net::TcpListener> {
 
 fn thread(
     worker: Arc<Worker>,
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<(std::net::TcpListener, Speech)>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -279,8 +347,9 @@ fn thread(
         .name(format!("worker-{}", worker.index))
         .spawn(move || {
             runtime.block_on(async move {
-                let listeners = listeners.into_iter().map(TcpListener::from_std);
-                match listeners.collect() {
+                let listen = |(it, speech)| Ok((TcpListener::from_std(it)?, speech));
+                let listeners: io::Result<_> = listeners.into_iter().map(listen).collect();
+                match listeners {
                     Ok(listeners) => worker.run(listeners).await,
                     Err(error) => tracing::error!(%error, "a worker cannot listen"),
                 }
@@ -298,7 +367,8 @@ async fn drain(shared: &Shared) {
     shared.drain.enter(Stage::Leaving);
     tokio::time::sleep_until(began + minimum.min(timeout)).await;
     shared.drain.enter(Stage::Closing);
-    let open = || shared.metrics.connections.load(Relaxed) + shared.metrics.tunnels.load(Relaxed);
+    // Tunnels are among them.
+    let open = || shared.metrics.connections.load(Relaxed);
     while open() > 0 && began.elapsed() < timeout {
         tokio::time::sleep(DRAIN_LOOK).await;
     }

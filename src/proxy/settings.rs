@@ -18,10 +18,14 @@ pub struct ProxySettings {
     pub control: Option<ControlSettings>,
     /// Addresses that take HTTP. Port 0 takes a free one, told through `bound`.
     pub listen: Vec<SocketAddr>,
+    /// Addresses that take TLS, in the same way.
+    pub listen_tls: Vec<SocketAddr>,
     /// Address of health and metrics.
     pub admin: SocketAddr,
     /// Directory of the last good state; `None`: none is kept.
     pub state_dir: Option<PathBuf>,
+    /// Directory of the secrets' files; certificates name files below it.
+    pub secrets_dir: PathBuf,
     /// Threads that serve; 0: one a core.
     pub workers: usize,
     /// Is told the addresses as they are bound.
@@ -46,6 +50,8 @@ pub struct Bound {
     pub admin: Option<SocketAddr>,
     /// Traffic, in the order of `ProxySettings::listen`; empty until a table exists.
     pub traffic: Vec<SocketAddr>,
+    /// The same for TLS, in the order of `ProxySettings::listen_tls`.
+    pub traffic_tls: Vec<SocketAddr>,
 }
 
 impl ProxySettings {
@@ -60,8 +66,10 @@ impl ProxySettings {
             task: String::new(),
             control: None,
             listen: vec![(any, crate::names::PROXY_HTTP_PORT).into()],
+            listen_tls: vec![(any, crate::names::PROXY_HTTPS_PORT).into()],
             admin: (any, crate::names::ADMIN_PORT).into(),
             state_dir: Some(crate::names::PROXY_STATE_DIR.into()),
+            secrets_dir: crate::names::SECRETS_DIR.into(),
             workers: 0,
             bound: None,
         }

@@ -94,6 +94,7 @@ impl Ticket {
     /// Bytes of the answer's body went out.
     pub(super) fn add(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
+        self.context.watch.progress();
     }
 
     /// The answer is whole.

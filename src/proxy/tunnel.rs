@@ -3,11 +3,11 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context as Cx, Poll, ready};
 use std::time::Duration;
 
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
@@ -25,6 +25,8 @@ pub(super) fn start(
     mut lease: Lease,
     idle: Duration,
 ) {
+    // As long as it lives the client's connection counts as open.
+    let context = Arc::clone(context);
     let open = Open::new(&context.worker.shared);
     tokio::spawn(async move {
         let both = async {
@@ -34,14 +36,29 @@ pub(super) fn start(
         let Ok(Ok((client, endpoint))) = tokio::time::timeout(limits::HEAD_TIME, both).await else {
             return;
         };
-        carry(&open.0, client, endpoint, idle).await;
+        let metrics = &open.0.metrics;
+        let counts = [&metrics.tunnelled_up, &metrics.tunnelled_down];
+        let (client, endpoint) = (TokioIo::new(client), TokioIo::new(endpoint));
+        carry(&context.worker.shared, client, endpoint, idle, counts).await;
     });
 }
 
-async fn carry(shared: &Shared, client: Upgraded, endpoint: Upgraded, idle: Duration) {
+/// Carries bytes both ways. When one side has no more to say the other may still finish. `counts`:
+/// bytes from the client, and to it.
+pub(super) async fn carry<A, B>(
+    shared: &Shared,
+    client: A,
+    endpoint: B,
+    idle: Duration,
+    counts: [&AtomicU64; 2],
+) where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
     let moved = AtomicBool::new(false);
-    let mut client = Told(TokioIo::new(client), &moved);
-    let mut endpoint = Told(TokioIo::new(endpoint), &moved);
+    let [from_client, to_client] = counts;
+    let mut client = Told(client, &moved, from_client);
+    let mut endpoint = Told(endpoint, &moved, to_client);
     let mut copy = pin!(copy_bidirectional(&mut client, &mut endpoint));
     let mut over = pin!(shared.drain.reached(Stage::Over));
     loop {
@@ -74,22 +91,25 @@ impl Drop for Open {
     }
 }
 
-/// A stream that tells when bytes were read.
-struct Told<'a>(TokioIo<Upgraded>, &'a AtomicBool);
+/// A stream that tells when bytes were read, and how many.
+struct Told<'a, S>(S, &'a AtomicBool, &'a AtomicU64);
 
-impl AsyncRead for Told<'_> {
+impl<S: AsyncRead + Unpin> AsyncRead for Told<'_, S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Cx<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
         self.1.store(true, Relaxed);
+        let len = buf.filled().len() - before;
+        self.2.fetch_add(len as u64, Relaxed);
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Told<'_> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Told<'_, S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Cx<'_>,

@@ -14,7 +14,7 @@ pub(super) struct Watch {
     in_head: AtomicBool,
     /// Since when it is idle or in a head, as [`clock`] tells it.
     since: AtomicU64,
-    /// A byte has moved since the timer last looked.
+    /// A byte of a request or an answer has moved since the timer last looked.
     moved: AtomicBool,
     /// Bytes between requests are the head of the next one (HTTP/1), not chatter (HTTP/2).
     heads: bool,
@@ -25,8 +25,10 @@ pub(super) struct Watch {
 pub(super) enum Verdict {
     /// Look again after so long.
     Wait(Duration),
-    /// Nothing has happened for too long.
-    Close,
+    /// Nothing has happened for too long: say goodbye, then end it.
+    Leave,
+    /// The same, and there is nobody to say it to.
+    Cut,
 }
 
 impl Watch {
@@ -41,10 +43,13 @@ impl Watch {
         }
     }
 
-    /// Bytes came from the client.
+    /// Bytes came from the client. On HTTP/2 they may be of no request: its sockets chatter.
     pub(super) fn read(&self) {
-        self.wrote();
-        if self.heads && self.requests.load(Relaxed) == 0 && !self.in_head.load(Relaxed) {
+        if !self.heads {
+            return;
+        }
+        self.progress();
+        if self.requests.load(Relaxed) == 0 && !self.in_head.load(Relaxed) {
             self.since.store(clock::now(), Relaxed);
             self.in_head.store(true, Relaxed);
         }
@@ -52,6 +57,13 @@ impl Watch {
 
     /// Bytes went to the client.
     pub(super) fn wrote(&self) {
+        if self.heads {
+            self.progress();
+        }
+    }
+
+    /// A request or its answer went on.
+    pub(super) fn progress(&self) {
         if !self.moved.load(Relaxed) {
             self.moved.store(true, Relaxed);
         }
@@ -59,6 +71,7 @@ impl Watch {
 
     /// A request has come.
     pub(super) fn begin(&self) {
+        self.progress();
         self.in_head.store(false, Relaxed);
         self.requests.fetch_add(1, Relaxed);
     }
@@ -80,8 +93,10 @@ impl Watch {
         if self.requests.load(Relaxed) > 0 {
             return if self.moved.swap(false, Relaxed) {
                 Verdict::Wait(stuck)
+            } else if self.heads {
+                Verdict::Cut
             } else {
-                Verdict::Close
+                Verdict::Leave
             };
         }
         let limit = if self.is_in_head() {
@@ -92,7 +107,8 @@ impl Watch {
         let passed = clock::now().saturating_sub(self.since.load(Relaxed));
         match limit.checked_sub(Duration::from_millis(passed)) {
             Some(left) if !left.is_zero() => Verdict::Wait(left),
-            _ => Verdict::Close,
+            _ if self.is_in_head() => Verdict::Cut,
+            _ => Verdict::Leave,
         }
     }
 }
@@ -130,7 +146,7 @@ mod tests {
         watch.begin();
         watch.end(clock::now());
         assert!(matches!(watch.look(IDLE, IDLE), Verdict::Wait(_)));
-        assert_eq!(watch.look(Duration::ZERO, IDLE), Verdict::Close);
+        assert_eq!(watch.look(Duration::ZERO, IDLE), Verdict::Leave);
     }
 
     #[test]
@@ -139,13 +155,20 @@ mod tests {
         watch.begin();
         watch.wrote();
         assert_eq!(watch.look(IDLE, IDLE), Verdict::Wait(IDLE));
-        assert_eq!(watch.look(IDLE, IDLE), Verdict::Close);
+        assert_eq!(watch.look(IDLE, IDLE), Verdict::Cut);
     }
 
     #[test]
-    fn chatter_of_http2_between_requests_is_no_head() {
+    fn chatter_of_http2_is_no_head_and_no_progress() {
         let watch = Watch::new(false);
         watch.read();
         assert!(!watch.is_in_head());
+        watch.begin();
+        assert_eq!(watch.look(IDLE, IDLE), Verdict::Wait(IDLE));
+        watch.read();
+        watch.wrote();
+        assert_eq!(watch.look(IDLE, IDLE), Verdict::Leave);
+        watch.progress();
+        assert_eq!(watch.look(IDLE, IDLE), Verdict::Wait(IDLE));
     }
 }

@@ -14,11 +14,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::access_log::Log;
+use super::connection::Arrival;
 use super::drain::{Drain, Stage};
 use super::id::Ids;
 use super::metrics::{Metrics, count};
 use super::table::Table;
-use super::{clock, connection, limits};
+use super::{clock, connection, limits, tls};
 use crate::control::client::ClientStatus;
 
 /// What all workers share.
@@ -30,6 +31,32 @@ pub(super) struct Shared {
     pub(super) ids: Ids,
     /// The control stream, for health and metrics.
     pub(super) control: watch::Receiver<ClientStatus>,
+}
+
+#[cfg(test)]
+impl Shared {
+    /// For a test of one part; and the other end of the control stream's state.
+    pub(super) fn alone() -> (Arc<Self>, watch::Sender<ClientStatus>) {
+        let status = watch::Sender::new(ClientStatus::default());
+        let shared = Self {
+            tables: ArcSwap::from_pointee(Table::default()),
+            metrics: Metrics::default(),
+            log: Log::start(std::io::sink()).unwrap(),
+            drain: Drain::new(),
+            ids: Ids::new(),
+            control: status.subscribe(),
+        };
+        (Arc::new(shared), status)
+    }
+}
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speech {
+    /// HTTP.
+    Plain,
+    /// TLS, and in it HTTP or whatever is passed on.
+    Tls,
 }
 
 /// One thread's part.
@@ -66,15 +93,15 @@ impl Worker {
     }
 
     /// Serves until the drain is over. Each listener is one that no other worker uses.
-    pub(super) async fn run(self: Arc<Self>, listeners: Vec<TcpListener>) {
-        for listener in listeners {
-            tokio::spawn(Arc::clone(&self).accept(listener));
+    pub(super) async fn run(self: Arc<Self>, listeners: Vec<(TcpListener, Speech)>) {
+        for (listener, speech) in listeners {
+            tokio::spawn(Arc::clone(&self).accept(listener, speech));
         }
         tokio::spawn(Arc::clone(&self).sweep());
         self.shared.drain.reached(Stage::Over).await;
     }
 
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, speech: Speech) {
         let mut closing = std::pin::pin!(self.shared.drain.reached(Stage::Closing));
         loop {
             let accepted = tokio::select! {
@@ -82,7 +109,7 @@ impl Worker {
                 () = &mut closing => return,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok((stream, peer)) => self.admit(stream, peer, speech),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     // Mostly out of file descriptors: some must close first.
@@ -93,7 +120,7 @@ impl Worker {
         }
     }
 
-    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, speech: Speech) {
         use std::sync::atomic::Ordering::Relaxed;
         let metrics = &self.shared.metrics;
         count(&metrics.accepted);
@@ -102,14 +129,17 @@ impl Worker {
         let limit = self.shared.tables.load().listener.traffic.max_connections;
         if u64::try_from(open).unwrap_or(0) >= limit {
             count(&metrics.refused);
-            connection::refuse(&stream);
+            match speech {
+                Speech::Plain => connection::refuse(&stream),
+                Speech::Tls => tls::refuse_now(&stream),
+            }
             return;
         }
-        let worker = Arc::clone(self);
-        tokio::spawn(async move {
-            let _guard = guard;
-            connection::serve(worker, stream, peer).await;
-        });
+        let arrival = Arrival::new(Arc::clone(self), &stream, peer, guard);
+        match speech {
+            Speech::Plain => tokio::spawn(connection::serve(arrival, stream)),
+            Speech::Tls => tokio::spawn(tls::serve(arrival, stream)),
+        };
     }
 
     /// Closes upstream connections that nobody has used for long, or that ended in the pool.
@@ -128,8 +158,8 @@ impl Worker {
     }
 }
 
-/// Counts a client connection while it lives.
-struct Open(Arc<Shared>);
+/// Counts a client connection while anything of it lives.
+pub(super) struct Open(Arc<Shared>);
 
 impl Drop for Open {
     fn drop(&mut self) {

@@ -30,15 +30,22 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy that knows nothing yet.
     pub fn empty(state_dir: Option<&Path>) -> Self {
+        Self::set_up(|settings| settings.state_dir = state_dir.map(Into::into))
+    }
+
+    /// The same with settings of its own.
+    pub fn set_up(change: impl FnOnce(&mut ProxySettings)) -> Self {
         let (deliver, deliveries) = mpsc::channel(4);
         let (told, bound) = watch::channel(Bound::default());
         let stop = CancellationToken::new();
         let mut settings = ProxySettings::new("east");
         settings.listen = vec![([127, 0, 0, 1], 0).into()];
+        settings.listen_tls = vec![([127, 0, 0, 1], 0).into()];
         settings.admin = ([127, 0, 0, 1], 0).into();
-        settings.state_dir = state_dir.map(Into::into);
+        settings.state_dir = None;
         settings.workers = 2;
         settings.bound = Some(told);
+        change(&mut settings);
         let task = tokio::spawn(run_with(settings, deliveries, stop.clone()));
         Self {
             bound,
@@ -58,6 +65,12 @@ impl Proxy {
 
     /// Brings the proxy to this table as the operator would: backends, routes, removals.
     pub async fn apply(&mut self, table: &RouteTable) {
+        self.try_apply(table).await.unwrap();
+    }
+
+    /// The same; what is refused is told, the rest is applied.
+    pub async fn try_apply(&mut self, table: &RouteTable) -> Result<(), String> {
+        let mut refusals = Vec::new();
         let next = wire::snapshot(table);
         for kind in TYPES {
             let (old, new) = (self.known.types.get(kind), &next.types[kind]);
@@ -74,9 +87,14 @@ impl Proxy {
                     .cloned()
                     .collect(),
             };
-            self.deliver(change).await.unwrap();
+            refusals.extend(self.deliver(change).await.err());
         }
         self.known = next;
+        if refusals.is_empty() {
+            Ok(())
+        } else {
+            Err(refusals.join("; "))
+        }
     }
 
     pub async fn deliver(&self, change: Change) -> Result<(), String> {
@@ -181,7 +199,7 @@ pub async fn ask(address: SocketAddr, request: &str) -> Answer {
 }
 
 /// Reads until the text ends so, and gives back all of it.
-pub async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+pub async fn read_until(stream: &mut (impl tokio::io::AsyncRead + Unpin), end: &str) -> String {
     let mut bytes = Vec::new();
     let read = async {
         while !bytes.ends_with(end.as_bytes()) {

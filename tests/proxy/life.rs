@@ -104,7 +104,7 @@ async fn a_drain_finishes_what_is_in_flight_and_keeps_nothing_alive() {
         ("slow.a", "/", &[slow]),
         ("demo.a", "/", &[echo_heads().await]),
     ]);
-    routes.listener.drain_minimum = skep::api::value::Span::from_millis(200);
+    routes.listener.drain_minimum = skep::api::value::Span::from_millis(1_000);
     let mut proxy = Proxy::serving(&routes).await;
     let mut busy = proxy.connect().await;
     busy.write_all(b"GET / HTTP/1.1\r\nhost: slow.a\r\n\r\n")

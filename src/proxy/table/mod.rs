@@ -7,6 +7,7 @@ mod backend;
 mod hosts;
 mod matching;
 mod route;
+mod secure;
 mod shards;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ pub use backend::{Endpoint, LiveBackend, Shared};
 pub use hosts::HostEntry;
 pub use matching::LivePath;
 pub use route::LiveRoute;
+pub use secure::Secure;
+pub(super) use secure::{Names, Way};
 use shards::Shards;
 
 use http::request::Parts;
@@ -34,6 +37,8 @@ pub struct Table {
     pub routes: usize,
     /// How many backends are known.
     pub backends: usize,
+    /// Where TLS connections go.
+    pub secure: Arc<Secure>,
     exact: Shards<HostEntry>,
     /// By suffix with its dot: `.example.com`.
     wild: Shards<HostEntry>,

@@ -9,10 +9,20 @@ const SHARDS: usize = 512;
 type Shard<T> = HashMap<Arc<str>, Arc<T>>;
 
 /// An immutable map from names to shared values; a clone shares all shards.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Shards<T> {
     shards: Box<[Arc<Shard<T>>]>,
     len: usize,
+}
+
+// By hand: the values are shared, so they need not be `Clone`.
+impl<T> Clone for Shards<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shards: self.shards.clone(),
+            len: self.len,
+        }
+    }
 }
 
 impl<T> Default for Shards<T> {

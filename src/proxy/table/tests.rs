@@ -254,7 +254,7 @@ proptest! {
                 table.routes.insert(route.name(), route);
             }
             let mut assembler = Assembler::new(1);
-            assembler.set_all(&table);
+            assembler.set_all(&table).unwrap();
             assembler.build()
         };
         let turn = usize::try_from(order % names.len() as u64).unwrap();
