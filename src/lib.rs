@@ -5,7 +5,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 0 | [`names`], [`api`] |
-//! | 1, pure | [`world`], [`route`], [`plan`], [`status`] |
+//! | 1, pure | [`world`], [`route`], [`plan`], [`status`], [`convert`] |
 //! | 2 | [`runtime`], [`control`] `session` |
 //! | 3 | [`swarm`], [`store`], [`control`] `server` and `client`, [`proxy`] |
 //! | 4 | [`operator`] |
@@ -14,6 +14,7 @@
 pub mod api;
 pub mod cli;
 pub mod control;
+pub mod convert;
 pub mod names;
 pub mod operator;
 pub mod plan;

@@ -250,3 +250,61 @@ fn an_invalid_manifest_is_told_before_any_engine_is_asked() {
     let text = fails(&with_input(&args, "kind: Pod\n"), 2);
     assert!(text.contains("Pod"), "{text}");
 }
+
+#[test]
+fn a_configuration_of_interlock_becomes_manifests_that_are_valid() {
+    let config = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/interlock/east-west.toml"
+    );
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("clusters.yaml").display().to_string();
+    let output = run(&["convert", "interlock", config, "-o", &path]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert_eq!(out(&output), "");
+    assert!(err(&output).contains("servicecluster/east from [Extensions.east]"));
+    let valid = run(&["validate", "-f", &path]);
+    assert_eq!(
+        out(&valid),
+        "servicecluster/east is valid\nservicecluster/west is valid\n"
+    );
+    let text = std::fs::read_to_string(config).expect("a text");
+    let piped = with_input(&["convert", "interlock", "-", "-q", "-o", "-"], &text);
+    assert_eq!((code(&piped), err(&piped).as_str()), (0, ""));
+    let written = std::fs::read_to_string(&path).expect("it was written");
+    assert_eq!(out(&piped), written.replace(config, "-"));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_converted_writes_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("clusters.yaml");
+    let to = path.display().to_string();
+    let broken = "[Extensions.east]\nProxyReplica = 2\nPublishMode = 1\n";
+    let text = fails(
+        &with_input(&["convert", "interlock", "-", "-o", &to], broken),
+        2,
+    );
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(
+        text.contains("-:2:1: Extensions.east.ProxyReplica:"),
+        "{text}"
+    );
+    assert!(text.contains("did you mean `ProxyReplicas`?"), "{text}");
+    assert!(!path.exists());
+    for (args, word) in [
+        (
+            &["convert", "interlock", "/nonexistent/config.toml"][..],
+            "cannot be read",
+        ),
+        (&["convert", "interlock", "-"], "empty"),
+    ] {
+        let text = fails(&run(args), 2);
+        assert!(text.contains(word) && text.lines().count() == 1, "{text}");
+    }
+    let good = "[Extensions.default]\n";
+    fails(
+        &with_input(&["convert", "interlock", "-", "-o", "/nonexistent/x"], good),
+        1,
+    );
+}

@@ -74,6 +74,9 @@ pub enum Verb {
     Routes(RoutesArgs),
     /// Check manifests without an engine
     Validate(FilesArgs),
+    /// Turn the configuration of another program into manifests
+    #[command(subcommand)]
+    Convert(ConvertVerb),
     /// Print the JSON Schema of a service cluster
     Schema,
     /// Run the operator (what the installed service does)
@@ -141,6 +144,24 @@ pub struct FilesArgs {
     /// A manifest, a folder of them (*.yaml, *.yml, *.json), or - for standard input; repeatable
     #[arg(short, long = "filename", value_name = "FILE", required = true, num_args = 1..)]
     pub filename: Vec<PathBuf>,
+}
+
+/// What `convert` can read.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConvertVerb {
+    /// Turn Interlock's configuration into service clusters, with a comment beside each setting
+    Interlock(ConvertInterlockArgs),
+}
+
+/// `convert interlock`.
+#[derive(Clone, Debug, Args)]
+pub struct ConvertInterlockArgs {
+    /// The configuration (TOML), or - for standard input
+    #[arg(value_name = "CONFIG.toml")]
+    pub config: PathBuf,
+    /// Where the manifests go; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `apply`.

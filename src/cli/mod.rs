@@ -6,6 +6,7 @@
 pub mod age;
 pub mod apply;
 pub mod args;
+pub mod convert;
 pub mod delete;
 pub mod describe;
 pub mod error;
@@ -81,6 +82,7 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
             }
             Ok(())
         }
+        Verb::Convert(from) => convert::run(terminal, &from),
         Verb::Install(args) if args.dry_run => terminal.data(&install::dry_run(&args)),
         Verb::Version(args) if args.client => version::client(terminal, args.output),
         verb => runtime()?.block_on(with_engine(terminal, &global, verb)),
@@ -111,7 +113,7 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Version(args) => version::run(terminal, global, args.output).await,
         Verb::Operator(args) => serve::operator(global, args).await,
         Verb::Proxy(args) => serve::proxy(args).await,
-        Verb::Schema | Verb::Completion { .. } | Verb::Validate(_) => Ok(()),
+        Verb::Schema | Verb::Completion { .. } | Verb::Validate(_) | Verb::Convert(_) => Ok(()),
     }
 }
 

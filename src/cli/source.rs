@@ -116,7 +116,8 @@ fn folder(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-fn text(path: &Path) -> std::result::Result<String, Diagnostic> {
+/// The text of a file, or of standard input for `-`.
+pub(super) fn text(path: &Path) -> std::result::Result<String, Diagnostic> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)

@@ -1,0 +1,127 @@
+//! One document in the making: the resource, where each setting came from, and what was left.
+
+use std::collections::BTreeMap;
+
+use super::given::{Faults, Setting};
+use super::tree::Pos;
+use crate::api::ServiceCluster;
+use crate::api::validate::validate;
+use crate::names::{API_VERSION, KIND};
+
+/// An option that no field was set from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Its name below the extension.
+    pub option: String,
+    /// Its line.
+    pub line: usize,
+    /// Someone must look at it; else it is only not needed any more.
+    pub look: bool,
+    /// Why, and what to do instead.
+    pub why: String,
+}
+
+impl Left {
+    pub fn look<T>(setting: &Setting<T>, why: impl Into<String>) -> Self {
+        Self {
+            option: setting.name.clone(),
+            line: setting.at.line,
+            look: true,
+            why: why.into(),
+        }
+    }
+
+    pub fn needless<T>(setting: &Setting<T>, why: impl Into<String>) -> Self {
+        Self {
+            look: false,
+            ..Self::look(setting, why)
+        }
+    }
+}
+
+/// What the comment of a field says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Note {
+    /// The options it came from; empty for what Interlock does when nothing is said.
+    pub from: Vec<String>,
+    /// Further words.
+    pub words: Vec<String>,
+}
+
+/// A document in the making.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    /// Key of the extension in the file.
+    pub key: String,
+    pub cluster: ServiceCluster,
+    /// By field path such as `spec.proxy.replicas`. Only fields with a note are written.
+    pub notes: BTreeMap<String, Note>,
+    pub left: Vec<Left>,
+    /// Where a fault of a field (or of one item of it) is to be shown.
+    origins: BTreeMap<String, (Pos, String)>,
+    /// Where a fault without an origin is to be shown.
+    at: (Pos, String),
+}
+
+impl Draft {
+    pub fn new(key: &str, at: Pos, path: String) -> Self {
+        let cluster = ServiceCluster {
+            api_version: API_VERSION.to_owned(),
+            kind: KIND.to_owned(),
+            metadata: crate::api::Metadata::default(),
+            spec: crate::api::ServiceClusterSpec::default(),
+            status: None,
+        };
+        Self {
+            key: key.to_owned(),
+            cluster,
+            notes: BTreeMap::new(),
+            left: Vec::new(),
+            origins: BTreeMap::new(),
+            at: (at, path),
+        }
+    }
+
+    /// The field comes from an option.
+    pub fn from<T>(&mut self, field: &str, setting: &Setting<T>) {
+        let note = self.notes.entry(field.to_owned()).or_default();
+        note.from
+            .push(format!("{} (line {})", setting.name, setting.at.line));
+        self.origin(field, setting.at, &setting.path);
+    }
+
+    /// Further words in the comment of a field.
+    pub fn say(&mut self, field: &str, words: impl Into<String>) {
+        let note = self.notes.entry(field.to_owned()).or_default();
+        note.words.push(words.into());
+    }
+
+    /// Where a fault of a field is to be shown.
+    pub fn origin(&mut self, field: &str, at: Pos, path: &str) {
+        self.origins
+            .entry(field.to_owned())
+            .or_insert_with(|| (at, path.to_owned()));
+    }
+
+    /// What `skep validate` would say, at the options that it is about.
+    pub fn check(&self, faults: &mut Faults) {
+        for fault in validate(&self.cluster) {
+            let (at, path) = self.origin_of(&fault.path);
+            let field = &fault.path;
+            let message = format!("gives a bad {field}: {}", fault.message);
+            faults.at(*at, path.as_str(), message, fault.hint);
+        }
+    }
+
+    /// The origin of the longest field path that a path begins with.
+    fn origin_of(&self, path: &str) -> &(Pos, String) {
+        self.origins
+            .iter()
+            .filter(|(field, _)| {
+                path.strip_prefix(field.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            })
+            .max_by_key(|(field, _)| field.len())
+            .map_or(&self.at, |(_, origin)| origin)
+    }
+}
