@@ -10,6 +10,8 @@
 mod check;
 mod client;
 mod endpoint;
+mod h2;
+mod itself;
 mod stage;
 mod table;
 mod tls;
@@ -29,33 +31,16 @@ use table::{Row, Table};
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads = args.test_threads.or(Some(8));
-    let play = match table::load("tables") {
-        Ok(tables) => Arc::new(Play::new(tables)),
+    let play = match Play::load() {
+        Ok(play) => Arc::new(play),
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
         }
     };
-    let mut trials = Vec::new();
-    for (at, (file, table)) in play.tables.iter().enumerate() {
-        for (group, told) in table.groups.iter().enumerate() {
-            if told.told.is_some() {
-                let play = Arc::clone(&play);
-                let name = format!("{file}: {}: what is told", told.name);
-                let trial = Trial::test(name, move || play.told(at, group));
-                trials.push(trial.with_ignored_flag(pending(table, group, None)));
-            }
-            for (row, it) in told.requests.iter().enumerate() {
-                let play = Arc::clone(&play);
-                let name = format!("{file}: {}: {}", told.name, it.name);
-                let trial = Trial::test(name, move || play.row(at, group, row));
-                let kind = if it.fault.is_some() { "fault" } else { "" };
-                let trial = trial.with_kind(kind);
-                trials.push(trial.with_ignored_flag(pending(table, group, Some(it))));
-            }
-        }
-    }
-    libtest_mimic::run(&args, trials).exit_code()
+    let trials = itself::trials().into_iter();
+    let trials = trials.chain(play.trials()).chain(play.frame_trials());
+    libtest_mimic::run(&args, trials.collect()).exit_code()
 }
 
 fn pending(table: &Table, group: usize, row: Option<&Row>) -> bool {
@@ -68,28 +53,79 @@ fn pending(table: &Table, group: usize, row: Option<&Row>) -> bool {
 struct Play {
     runtime: Runtime,
     tables: Vec<(String, Table)>,
+    cases: Vec<(String, h2::Cases)>,
     theatre: OnceLock<Theatre>,
     stages: Vec<OnceLock<Stage>>,
+    frames: OnceLock<Stage>,
 }
 
 impl Play {
-    fn new(tables: Vec<(String, Table)>) -> Self {
-        Self {
+    fn load() -> Result<Self, String> {
+        let tables: Vec<(String, Table)> = table::load("tables")?;
+        Ok(Self {
+            cases: table::load("http2")?,
+            frames: OnceLock::new(),
             runtime: Runtime::new().unwrap(),
             stages: tables.iter().map(|_| OnceLock::new()).collect(),
             tables,
             theatre: OnceLock::new(),
+        })
+    }
+
+    fn trials(self: &Arc<Self>) -> Vec<Trial> {
+        let mut trials = Vec::new();
+        for (at, (file, table)) in self.tables.iter().enumerate() {
+            for (group, told) in table.groups.iter().enumerate() {
+                if told.told.is_some() {
+                    let play = Arc::clone(self);
+                    let name = format!("{file}: {}: what is told", told.name);
+                    let trial = Trial::test(name, move || play.told(at, group));
+                    trials.push(trial.with_ignored_flag(pending(table, group, None)));
+                }
+                for (row, it) in told.requests.iter().enumerate() {
+                    let play = Arc::clone(self);
+                    let name = format!("{file}: {}: {}", told.name, it.name);
+                    let trial = Trial::test(name, move || play.row(at, group, row));
+                    let trial = trial.with_kind(kind(it.fault.as_ref()));
+                    trials.push(trial.with_ignored_flag(pending(table, group, Some(it))));
+                }
+            }
         }
+        trials
+    }
+
+    fn frame_trials(self: &Arc<Self>) -> Vec<Trial> {
+        let mut trials = Vec::new();
+        for (at, (file, cases)) in self.cases.iter().enumerate() {
+            for (row, case) in cases.cases.iter().enumerate() {
+                let play = Arc::clone(self);
+                let name = format!("frames: {file}: RFC {}: {}", case.rfc, case.name);
+                let trial = Trial::test(name, move || play.frames(at, row));
+                trials.push(trial.with_kind(kind(case.fault.as_ref())));
+            }
+        }
+        trials
+    }
+
+    fn frames(&self, file: usize, row: usize) -> Result<(), Failed> {
+        let stage = self.frames.get_or_init(|| {
+            let table = serde_saphyr::from_str(h2::TABLE).unwrap();
+            self.set("h2", &table)
+        });
+        let case = &self.cases[file].1.cases[row];
+        let outcome = self.runtime.block_on(h2::play(stage, case));
+        settle(&case.name, case.fault.as_ref(), outcome)
+    }
+
+    fn set(&self, file: &str, table: &Table) -> Stage {
+        let open = || self.runtime.block_on(Theatre::open());
+        let theatre = self.theatre.get_or_init(open);
+        self.runtime.block_on(Stage::set(theatre, file, table))
     }
 
     fn stage(&self, table: usize) -> &Stage {
-        let wait = |work| self.runtime.block_on(work);
-        self.stages[table].get_or_init(|| {
-            let open = || self.runtime.block_on(Theatre::open());
-            let theatre = self.theatre.get_or_init(open);
-            let (file, table) = &self.tables[table];
-            wait(Stage::set(theatre, file, table))
-        })
+        let (file, told) = &self.tables[table];
+        self.stages[table].get_or_init(|| self.set(file, told))
     }
 
     /// The faults of a group's services are told, and nothing else.
@@ -113,20 +149,29 @@ impl Play {
         let cluster = group.cluster.as_ref().or(first).unwrap();
         let asked = self.runtime.block_on(rounds(stage, cluster, row));
         let outcome = asked.and_then(|rounds| judge(stage, row, rounds));
-        match (&row.fault, outcome) {
-            (None, Ok(())) => Ok(()),
-            (Some(fault), Err(why)) => {
-                if std::env::var_os("SKEP_FAULTS").is_some() {
-                    println!("{}: {fault}\n{why}\n", row.name);
-                }
-                Ok(())
+        settle(&row.name, row.fault.as_ref(), outcome)
+    }
+}
+
+/// A row that is known to fail must fail.
+fn settle(name: &str, fault: Option<&String>, outcome: Result<(), String>) -> Result<(), Failed> {
+    match (fault, outcome) {
+        (None, Ok(())) => Ok(()),
+        (Some(fault), Err(why)) => {
+            if std::env::var_os("SKEP_FAULTS").is_some() {
+                println!("{name}: {fault}\n{why}\n");
             }
-            (None, Err(why)) => Err(why.into()),
-            (Some(fault), Ok(())) => {
-                Err(format!("it passes now: take away its `fault: {fault}`").into())
-            }
+            Ok(())
+        }
+        (None, Err(why)) => Err(why.into()),
+        (Some(fault), Ok(())) => {
+            Err(format!("it passes now: take away its `fault: {fault}`").into())
         }
     }
+}
+
+fn kind(fault: Option<&String>) -> &'static str {
+    if fault.is_some() { "fault" } else { "" }
 }
 
 type Rounds = Vec<Vec<client::Answer>>;
