@@ -35,90 +35,37 @@ pub fn complaints(expects: &[Expect], observed: &Observed) -> Vec<String> {
     complaints
 }
 
+/// A claim of one text: what it is about, what is wanted, what is there.
+type Claim<'a> = (&'a str, Option<String>, Option<String>);
+
 fn of_one(expect: &Expect, answer: &Answer) -> Vec<String> {
     let mut all = Vec::new();
-    let saw = |key: &str| {
-        let saw = answer.saw.as_ref().and_then(|saw| saw.get(key));
-        saw.map(|value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned)
-        })
-    };
-    let mut same = |what: &str, want: Option<String>, got: Option<String>| {
+    for (what, want, got) in seen_claims(expect, answer)
+        .into_iter()
+        .chain(answer_claims(expect, answer))
+    {
         if want.is_some() && want != got {
             let shown = got.as_deref().unwrap_or("nothing");
-            all.push(format!(
-                "{what} is {shown}, not {}",
-                want.unwrap_or_default()
-            ));
+            let want = want.unwrap_or_default();
+            all.push(format!("{what} is {shown}, not {want}"));
         }
-    };
-    same("the service", expect.service.clone(), saw("service"));
-    same("the method seen", expect.method.clone(), saw("method"));
-    same("the path seen", expect.path.clone(), saw("path"));
-    same(
-        "the port seen",
-        expect.port.map(|it| it.to_string()),
-        saw("port"),
-    );
-    same("the network", expect.network.clone(), saw("network"));
-    same("the version seen", expect.seen_http.clone(), saw("http"));
-    same("the body seen", expect.seen_body.clone(), saw("body"));
-    same(
-        "the framing seen",
-        expect.seen_framing.clone(),
-        saw("framing"),
-    );
-    let reason = values(&answer.fields, "x-skep-reason")
-        .first()
-        .map(|it| (*it).to_owned());
-    same("the reason", expect.reason.clone(), reason);
-    let body = String::from_utf8_lossy(&answer.body.bytes).into_owned();
-    same("the body", expect.body.clone(), Some(body));
-    same(
-        "the framing",
-        expect.framing.clone(),
-        Some(answer.body.framing.clone()),
-    );
-    same(
-        "the version",
-        expect.http.clone(),
-        Some(answer.http.clone()),
-    );
-    let text = |it: &dyn std::fmt::Debug| format!("{it:?}");
-    same(
-        "interim",
-        expect.interim.as_ref().map(|it| text(it)),
-        Some(text(&answer.interim)),
-    );
-    same(
-        "cut",
-        expect.cut.map(|it| it.to_string()),
-        Some((answer.body.cut || answer.status == 0).to_string()),
-    );
-    same(
-        "closed",
-        expect.closed.map(|it| it.to_string()),
-        answer.closed.map(|it| it.to_string()),
-    );
+    }
     if let Some(status) = &expect.status
         && !status.allows(answer.status)
     {
         all.push(format!("the status is {}, not {status:?}", answer.status));
     }
+    tls_claims(expect, answer, &mut all);
     let part = |name: &str| {
-        answer
-            .saw
-            .as_ref()
-            .map(|saw| seen(&saw[name]))
-            .unwrap_or_default()
+        let saw = answer.saw.as_ref().map(|saw| told_fields(&saw[name]));
+        saw.unwrap_or_default()
     };
-    fields("the endpoint saw", &expect.seen, &part("headers"), &mut all);
+    let (headers, trailers) = (part("headers"), part("trailers"));
+    fields("the endpoint saw", &expect.seen, &headers, &mut all);
     fields(
         "the endpoint saw trailer",
         &expect.seen_trailers,
-        &part("trailers"),
+        &trailers,
         &mut all,
     );
     fields("the client got", &expect.answer, &answer.fields, &mut all);
@@ -135,8 +82,79 @@ fn of_one(expect: &Expect, answer: &Answer) -> Vec<String> {
     all
 }
 
+/// What the endpoint saw.
+fn seen_claims(expect: &Expect, answer: &Answer) -> [Claim<'static>; 8] {
+    let saw = |key: &str| {
+        let saw = answer.saw.as_ref().and_then(|saw| saw.get(key))?;
+        Some(saw.as_str().map_or_else(|| saw.to_string(), str::to_owned))
+    };
+    let port = expect.port.map(|it| it.to_string());
+    [
+        ("the service", expect.service.clone(), saw("service")),
+        ("the method seen", expect.method.clone(), saw("method")),
+        ("the path seen", expect.path.clone(), saw("path")),
+        ("the port seen", port, saw("port")),
+        ("the network", expect.network.clone(), saw("network")),
+        ("the version seen", expect.seen_http.clone(), saw("http")),
+        ("the body seen", expect.seen_body.clone(), saw("body")),
+        (
+            "the framing seen",
+            expect.seen_framing.clone(),
+            saw("framing"),
+        ),
+    ]
+}
+
+/// What the client got.
+fn answer_claims(expect: &Expect, answer: &Answer) -> [Claim<'static>; 7] {
+    let reason = values(&answer.fields, "x-skep-reason");
+    let reason = reason.first().map(|it| (*it).to_owned());
+    let body = String::from_utf8_lossy(&answer.body.bytes).into_owned();
+    let framing = answer.body.framing.clone();
+    let text = |it: &Vec<u16>| format!("{it:?}");
+    let interim = expect.interim.as_ref().map(text);
+    let flag = |it: Option<bool>| it.map(|it| it.to_string());
+    let cut = Some(answer.body.cut || answer.status == 0);
+    [
+        ("the reason", expect.reason.clone(), reason),
+        ("the body", expect.body.clone(), Some(body)),
+        ("the framing", expect.framing.clone(), Some(framing)),
+        (
+            "the version",
+            expect.http.clone(),
+            Some(answer.http.clone()),
+        ),
+        ("interim", interim, Some(text(&answer.interim))),
+        ("cut", flag(expect.cut), flag(cut)),
+        ("closed", flag(expect.closed), flag(answer.closed)),
+    ]
+}
+
+fn tls_claims(expect: &Expect, answer: &Answer, all: &mut Vec<String>) {
+    let agreed = answer.tls.as_ref().map(|it| &it.agreed);
+    if expect.agreed.is_some() && expect.agreed.as_ref() != agreed {
+        all.push(format!("TLS agreed on {agreed:?}, not {:?}", expect.agreed));
+    }
+    if let Some(host) = &expect.certificate
+        && !answer.tls.as_ref().is_some_and(|it| it.is_for(host))
+    {
+        all.push(format!("the certificate is not one for {host}"));
+    }
+    if let Some(part) = &expect.handshake
+        && !answer
+            .handshake
+            .as_ref()
+            .is_some_and(|it| it.contains(part))
+    {
+        all.push(format!(
+            "the handshake says {:?}, not {part}",
+            answer.handshake
+        ));
+    }
+}
+
 /// The fields that an endpoint told.
-fn seen(told: &Value) -> Fields {
+fn told_fields(told: &Value) -> Fields {
     let mut fields = Fields::new();
     for (name, values) in told.as_object().into_iter().flatten() {
         for value in values.as_array().into_iter().flatten() {
@@ -247,7 +265,7 @@ pub fn spoiled(expect: &Expect) -> Vec<(&'static str, Expect)> {
     spoil! {
         status: |_| Status::One(599);
         service: other; method: other; path: other; network: other; seen_http: other;
-        seen_body: other; seen_framing: other; reason: other; body: other; framing: other; http: other;
+        certificate: other; agreed: other; handshake: other; seen_body: other; seen_framing: other; reason: other; body: other; framing: other; http: other;
         port: |it: &u16| it ^ 1;
         interim: |it: &Vec<u16>| it.iter().copied().chain([199]).collect();
         cut: |it: &bool| !it;

@@ -31,6 +31,10 @@ pub struct Answer {
     pub saw: Option<Value>,
     /// Whether the connection ended after it; only looked at where a row claims it.
     pub closed: Option<bool>,
+    /// What TLS agreed on.
+    pub tls: Option<tls::Shown>,
+    /// Why the handshake failed.
+    pub handshake: Option<String>,
 }
 
 type Answers = Result<Vec<Answer>, String>;
@@ -39,21 +43,33 @@ type Answers = Result<Vec<Answer>, String>;
 pub async fn ask(stage: &Stage, cluster: &str, row: &Row, cookies: &str) -> Answers {
     let asking = async {
         let stream = stage.connect(cluster, row.tls.is_some()).await;
-        let stream: Box<dyn Io> = match &row.tls {
-            None => Box::new(stream),
-            Some(name) => match tls::connect(stream, name, row.http == "2").await {
-                Ok(stream) => stream,
+        let stream: Box<dyn Io> = Box::new(stream);
+        match &row.tls {
+            None => ask_on(stream, row, cookies).await,
+            Some(name) => match tls::connect(stream, name, row).await {
+                Ok((stream, shown)) => {
+                    let mut answers = ask_on(Box::new(stream), row, cookies).await?;
+                    let show = |it: &mut Answer| it.tls = Some(shown.clone());
+                    answers.iter_mut().for_each(show);
+                    Ok(answers)
+                }
                 // A refused handshake is an answer of its own kind.
-                Err(_) => return Ok(vec![Answer::default()]),
+                Err(error) => Ok(vec![Answer {
+                    handshake: Some(error.to_string()),
+                    ..Answer::default()
+                }]),
             },
-        };
-        if row.http == "2" {
-            return Ok(vec![ask_http2(stream, row, cookies).await?]);
         }
-        converse(Wire::new(stream), row, cookies).await
     };
     let asked = tokio::time::timeout(PATIENCE, asking).await;
     asked.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+}
+
+async fn ask_on(stream: Box<dyn Io>, row: &Row, cookies: &str) -> Answers {
+    if row.http == "2" {
+        return Ok(vec![ask_http2(stream, row, cookies).await?]);
+    }
+    converse(Wire::new(stream), row, cookies).await
 }
 
 async fn converse(mut wire: Wire, row: &Row, cookies: &str) -> Answers {
@@ -238,7 +254,7 @@ fn upload(row: &Row) -> Upload {
     StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()
 }
 
-fn fields(headers: &http::HeaderMap) -> Fields {
+pub fn fields(headers: &http::HeaderMap) -> Fields {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let pairs = headers.iter();
     pairs

@@ -3,13 +3,19 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
-use crate::wire::{Body, Fields, Head, Wire, values};
+use crate::wire::{Body, Fields, Head, Io, Wire, values};
 
 /// A task.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Endpoint {
     pub service: String,
     pub task: String,
@@ -18,6 +24,8 @@ pub struct Endpoint {
     /// `running`, `silent` (never answers) or `rude` (hangs up).
     pub manner: String,
     pub reply: Option<Vec<u8>>,
+    pub tls: Option<TlsAcceptor>,
+    pub http2: bool,
     /// Every request line that any endpoint saw.
     pub seen: Arc<Mutex<Vec<String>>>,
 }
@@ -26,13 +34,72 @@ impl Endpoint {
     /// Serves for as long as the process lives.
     pub async fn serve(self, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
+            let _ = stream.set_nodelay(true);
             tokio::spawn(self.clone().connection(stream));
         }
     }
 
     async fn connection(self, stream: TcpStream) {
-        let _ = stream.set_nodelay(true);
-        let mut wire = Wire::new(stream);
+        let stream: Box<dyn Io> = match &self.tls {
+            None => Box::new(stream),
+            Some(acceptor) => match acceptor.accept(stream).await {
+                Ok(stream) => Box::new(stream),
+                Err(_) => return,
+            },
+        };
+        if self.http2 {
+            return self.http2(stream).await;
+        }
+        self.http1(Wire::new(stream)).await;
+    }
+
+    /// A gRPC server of a kind: whatever it is asked, the answer has trailers.
+    async fn http2(self, stream: Box<dyn Io>) {
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let task = self.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect().await?;
+                let uri = &parts.uri;
+                let target = uri
+                    .path_and_query()
+                    .map_or("/", http::uri::PathAndQuery::as_str);
+                let mut fields = crate::client::fields(&parts.headers);
+                let authority = uri
+                    .authority()
+                    .map(|it| (":authority".to_owned(), it.to_string()));
+                fields.extend(authority);
+                let head = Head {
+                    start: format!("{} {target} HTTP/2", parts.method),
+                    fields,
+                };
+                let line = format!("{} {}", task.service, head.start);
+                task.seen.lock().unwrap().push(line);
+                let body = Body {
+                    trailers: body
+                        .trailers()
+                        .map(crate::client::fields)
+                        .unwrap_or_default(),
+                    bytes: body.to_bytes().into(),
+                    framing: "h2".to_owned(),
+                    cut: false,
+                };
+                let saw = task.saw(&head, &body).to_string();
+                let mut trailers = http::HeaderMap::new();
+                trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+                let frames = [Frame::data(Bytes::from(saw)), Frame::trailers(trailers)];
+                let frames = frames.map(Ok::<_, std::convert::Infallible>);
+                let body = StreamBody::new(futures_util::stream::iter(frames));
+                Ok::<_, hyper::Error>(http::Response::new(body))
+            }
+        });
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+    }
+
+    async fn http1(self, mut wire: Wire) {
         while let Some(head) = wire.head().await {
             let line = format!("{} {}", self.service, head.start);
             self.seen.lock().unwrap().push(line);

@@ -20,6 +20,7 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use crate::table::{self, Table};
+use crate::tls::Authority;
 use crate::world::{Tasks, full, world};
 
 /// Nothing here takes so long.
@@ -34,6 +35,9 @@ pub struct Theatre {
     folder: tempfile::TempDir,
     server: Server,
     control: SocketAddr,
+    pub authority: Authority,
+    /// This build of the proxy takes TLS.
+    has_tls: bool,
 }
 
 impl Theatre {
@@ -57,6 +61,8 @@ impl Theatre {
             folder,
             server: Server::new(),
             control: SocketAddr::from(([0, 0, 0, 0], 0)),
+            authority: Authority::new(),
+            has_tls: knows("--https-listen").await,
         };
         theatre.control = theatre.serve_control(&bundle).await;
         theatre
@@ -84,6 +90,23 @@ impl Theatre {
             byte(number / 250),
             byte(number % 250 + 1),
         ])
+    }
+
+    /// Puts the secrets of a table where the proxies find them; gives back their names.
+    pub fn keep_secrets(&self, table: &Table) -> Vec<String> {
+        let folder = self.path("secrets");
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut secrets = table.secrets.clone();
+        secrets.insert("authority".to_owned(), self.authority.pem.clone());
+        for host in &table.certificates {
+            let (certificate, key) = self.authority.certify(host);
+            secrets.insert(format!("{host}.cert"), certificate);
+            secrets.insert(format!("{host}.key"), key);
+        }
+        for (name, content) in &secrets {
+            std::fs::write(folder.join(name), content).unwrap();
+        }
+        secrets.into_keys().collect()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -215,11 +238,23 @@ async fn start(theatre: &Theatre, cluster: &str, table: &RouteTable) -> Proxy {
     }
 }
 
+/// Whether `skep proxy` has a flag.
+async fn knows(flag: &str) -> bool {
+    let mut help = Command::new(env!("CARGO_BIN_EXE_skep"));
+    let help = help.args(["proxy", "--help"]).output().await.unwrap();
+    String::from_utf8_lossy(&help.stdout).contains(flag)
+}
+
 /// The shell ends the proxy when its input ends, which it does with this process.
 fn spawn(theatre: &Theatre, cluster: &str, http: SocketAddr, ip: IpAddr) -> Child {
     let log = std::fs::File::create(theatre.path(&format!("{cluster}.log"))).unwrap();
     let state = theatre.path(&format!("{cluster}.state"));
     std::fs::create_dir_all(&state).unwrap();
+    let mut tls = Vec::new();
+    if theatre.has_tls {
+        tls.push(format!("--https-listen={}", SocketAddr::new(ip, 8443)));
+        tls.push(format!("--secrets={}", theatre.path("secrets").display()));
+    }
     Command::new("sh")
         .args(["-c", "\"$@\" & read -r _; kill -9 $!", "sh"])
         .args([
@@ -236,6 +271,7 @@ fn spawn(theatre: &Theatre, cluster: &str, http: SocketAddr, ip: IpAddr) -> Chil
         .arg(format!("--ca={}", theatre.path("ca").display()))
         .arg(format!("--identity={}", theatre.path("identity").display()))
         .arg(format!("--state={}", state.display()))
+        .args(tls)
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

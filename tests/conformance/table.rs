@@ -14,6 +14,13 @@ pub struct Table {
     pub pending: Option<String>,
     /// Service clusters: name and spec in flow style. Each gets a proxy of its own.
     pub clusters: BTreeMap<String, String>,
+    /// Docker secrets: name and content.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// Hosts (`_.` in front for `*.`) that have a certificate of the run's authority, in the
+    /// secrets `HOST.cert` and `HOST.key`. The authority itself is in `authority`.
+    #[serde(default)]
+    pub certificates: Vec<String>,
     pub groups: Vec<Group>,
 }
 
@@ -48,6 +55,11 @@ pub struct Service {
     pub host_port: Option<u16>,
     #[serde(default)]
     pub tasks: Tasks,
+    /// Its tasks speak HTTP/2 only, with prior knowledge.
+    #[serde(default)]
+    pub http2: bool,
+    /// Its tasks speak TLS, with a certificate for this host.
+    pub tls: Option<String>,
     /// What its tasks answer, byte by byte (see `text`), instead of telling what they saw.
     pub reply: Option<String>,
 }
@@ -97,8 +109,10 @@ pub struct Row {
     pub body: Option<String>,
     #[serde(default)]
     pub trailers: Vec<String>,
-    /// The server name to open a TLS connection with.
+    /// The server name to open a TLS connection with; `-`: none.
     pub tls: Option<String>,
+    /// The newest version of TLS that the client knows: `1.2`, or the newest there is.
+    pub tls_max: Option<String>,
     /// Bytes to send (see `text`), instead of `send`.
     pub raw: Option<String>,
     /// The same in steps.
@@ -166,6 +180,12 @@ pub struct Expect {
     pub trailers: BTreeMap<String, Value>,
     pub reason: Option<String>,
     pub body: Option<String>,
+    /// The certificate shown is good for this host.
+    pub certificate: Option<String>,
+    /// What was agreed on: `TLSv1_3 h2`.
+    pub agreed: Option<String>,
+    /// What a refused handshake says, in part.
+    pub handshake: Option<String>,
     pub framing: Option<String>,
     pub http: Option<String>,
     /// The 1xx answers before it.

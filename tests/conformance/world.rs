@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use skep::world::{
-    Config, HostPort, Network, NetworkAttachment, Node, Port, PortMode, Protocol, Service, Task,
-    TaskState, World,
+    Config, HostPort, Network, NetworkAttachment, Node, Port, PortMode, Protocol, Secret, Service,
+    Task, TaskState, World,
 };
 
 use crate::endpoint::Endpoint;
@@ -34,6 +34,14 @@ pub fn world(
         let config = cluster(&full(file, name), spec);
         world.configs.insert(config.id.clone(), config);
     }
+    for name in theatre.keep_secrets(table) {
+        let secret = Secret {
+            id: format!("sec-{name}"),
+            name,
+            ..Secret::default()
+        };
+        world.secrets.insert(secret.id.clone(), secret);
+    }
     let groups = table.groups.iter().filter(|it| it.pending.is_none());
     for (age, service) in groups.flat_map(|group| &group.services).enumerate() {
         let known = world.service_named(&service.name).is_some();
@@ -52,6 +60,8 @@ pub fn world(
                     port: 0,
                     manner: at.clone(),
                     reply: service.reply.as_deref().map(table::text),
+                    tls: (service.tls.as_deref()).map(|host| theatre.authority.server(host)),
+                    http2: service.http2,
                     seen: Arc::clone(seen),
                 };
                 tasks.insert(address, endpoint);
