@@ -36,8 +36,8 @@ pub struct Theatre {
     server: Server,
     control: SocketAddr,
     pub authority: Authority,
-    /// This build of the proxy takes TLS.
-    has_tls: bool,
+    /// What this build of the proxy can be told.
+    help: String,
 }
 
 impl Theatre {
@@ -62,7 +62,7 @@ impl Theatre {
             server: Server::new(),
             control: SocketAddr::from(([0, 0, 0, 0], 0)),
             authority: Authority::new(),
-            has_tls: knows("--https-listen").await,
+            help: help().await,
         };
         theatre.control = theatre.serve_control(&bundle).await;
         theatre
@@ -238,11 +238,10 @@ async fn start(theatre: &Theatre, cluster: &str, table: &RouteTable) -> Proxy {
     }
 }
 
-/// Whether `skep proxy` has a flag.
-async fn knows(flag: &str) -> bool {
+async fn help() -> String {
     let mut help = Command::new(env!("CARGO_BIN_EXE_skep"));
     let help = help.args(["proxy", "--help"]).output().await.unwrap();
-    String::from_utf8_lossy(&help.stdout).contains(flag)
+    String::from_utf8_lossy(&help.stdout).into_owned()
 }
 
 /// The shell ends the proxy when its input ends, which it does with this process.
@@ -250,11 +249,11 @@ fn spawn(theatre: &Theatre, cluster: &str, http: SocketAddr, ip: IpAddr) -> Chil
     let log = std::fs::File::create(theatre.path(&format!("{cluster}.log"))).unwrap();
     let state = theatre.path(&format!("{cluster}.state"));
     std::fs::create_dir_all(&state).unwrap();
-    let mut tls = Vec::new();
-    if theatre.has_tls {
-        tls.push(format!("--https-listen={}", SocketAddr::new(ip, 8443)));
-        tls.push(format!("--secrets={}", theatre.path("secrets").display()));
-    }
+    let https = SocketAddr::new(ip, 8443).to_string();
+    let secrets = theatre.path("secrets").display().to_string();
+    let tls = [("--https-listen", https), ("--secrets", secrets)];
+    let tls = tls.iter().filter(|(flag, _)| theatre.help.contains(flag));
+    let tls = tls.map(|(flag, value)| format!("{flag}={value}"));
     Command::new("sh")
         .args(["-c", "\"$@\" & read -r _; kill -9 $!", "sh"])
         .args([
