@@ -1,6 +1,7 @@
 //! World and cluster in, route table out: pure, and the same bytes for the same input.
 
 pub mod build;
+pub mod certificates;
 mod claim;
 mod reach;
 pub mod table;
@@ -8,6 +9,7 @@ pub mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use build::routing;
+pub use certificates::{Faulty, Keyring, Note, Stored, Use, certified};
 pub use table::{
     Affinity, Backend, BackendProtocol, BackendTls, BasicAuth, Certificate, CertificateSource,
     Conditions, Cors, Endpoint, HeaderEdits, HeaderTest, HealthCheck, Listener, Outlier,
@@ -36,6 +38,10 @@ pub struct ClusterRouting {
     pub followed: BTreeSet<String>,
     /// Names of the Docker secrets that its proxies need as files.
     pub secrets: BTreeSet<String>,
+    /// The stored certificates in use, in order of name.
+    pub certificates: Vec<Use>,
+    /// What people should know of its certificates.
+    pub notes: Vec<Note>,
 }
 
 /// What became of one service at one host and path.
