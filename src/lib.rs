@@ -6,12 +6,13 @@
 //! |---|---|
 //! | 0 | [`names`], [`api`] |
 //! | 1, pure | [`world`], [`route`], [`plan`], [`status`], [`convert`] |
-//! | 2 | [`runtime`], [`control`] `session` |
+//! | 2 | [`runtime`], [`certs`], [`control`] `session` |
 //! | 3 | [`swarm`], [`store`], [`control`] `server` and `client`, [`proxy`] |
 //! | 4 | [`operator`] |
 //! | 5 | [`cli`], [`web`], `main` |
 
 pub mod api;
+pub mod certs;
 pub mod cli;
 pub mod control;
 pub mod convert;

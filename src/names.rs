@@ -9,6 +9,24 @@ pub const KIND: &str = "ServiceCluster";
 
 /// On a config: the kind of resource it holds. `ServiceCluster` makes any config count.
 pub const LABEL_KIND: &str = "dev.skep.kind";
+/// The kind of a stored certificate: a config whose content is sealed to the operator.
+pub const KIND_CERTIFICATE: &str = "Certificate";
+/// On a certificate: its hosts, separated by commas.
+pub const LABEL_HOSTS: &str = "dev.skep.hosts";
+/// On a certificate: when it ends (RFC 3339, UTC, seconds).
+pub const LABEL_NOT_AFTER: &str = "dev.skep.not-after";
+/// On a certificate: SHA-256 of the host's own certificate, in hex.
+pub const LABEL_FINGERPRINT: &str = "dev.skep.fingerprint";
+/// On a certificate: hash of the whole chain and the key, to tell equal ones without unsealing.
+pub const LABEL_CONTENT: &str = "dev.skep.content";
+/// On a certificate: who signed it.
+pub const LABEL_ISSUER: &str = "dev.skep.issuer";
+/// On the sealing secret: the public key that belongs to it (base64). On a certificate: hash of
+/// the public key that it is sealed to.
+pub const LABEL_SEALING: &str = "dev.skep.sealing";
+/// On a certificate: why the operator cannot use it; missing when it can.
+pub const LABEL_FAULT: &str = "dev.skep.fault";
+
 /// On a config: the name of the resource.
 pub const LABEL_NAME: &str = "dev.skep.name";
 /// On a config: the generation (decimal) of the revision.
@@ -47,6 +65,12 @@ pub const SECRET_CA: &str = "skep-ca";
 pub const SECRET_OPERATOR: &str = "skep-operator-identity";
 /// Secret: certificate and key of the proxies (PEM bundle).
 pub const SECRET_PROXY: &str = "skep-proxy-identity";
+/// Secret: the private key that stored certificates are sealed to.
+pub const SECRET_SEALING: &str = "skep-sealing-key";
+/// The secrets that only fit together.
+pub const SECRETS_PKI: [&str; 3] = [SECRET_CA, SECRET_OPERATOR, SECRET_PROXY];
+/// All secrets of Skep itself. No proxy gets one as a file because a label names it.
+pub const SECRETS: [&str; 4] = [SECRET_CA, SECRET_OPERATOR, SECRET_PROXY, SECRET_SEALING];
 /// The DNS name that the operator's certificate carries.
 pub const OPERATOR_TLS_NAME: &str = "operator.skep.internal";
 /// The DNS name that the proxies' certificate carries.
@@ -75,6 +99,19 @@ pub const APP_PREFIXES: [&str; 2] = ["com.docker.lb.", "skep."];
 #[must_use]
 pub fn config_name(cluster: &str, generation: u64) -> String {
     format!("servicecluster.{cluster}.{generation}")
+}
+
+/// The config name of one revision of a stored certificate, e.g. `certificate.shop.3`.
+#[must_use]
+pub fn certificate_config(name: &str, generation: u64) -> String {
+    format!("certificate.{name}.{generation}")
+}
+
+/// The name of a stored certificate in a route table. Names of secrets hold no `/`, so it is
+/// never that of a certificate from files.
+#[must_use]
+pub fn stored_certificate(name: &str) -> String {
+    format!("certs/{name}")
 }
 
 /// The default name of a cluster's proxy service.

@@ -16,6 +16,7 @@ const FLOORS: [(&str, u8); 18] = [
     ("status", 1),
     ("convert", 1),
     ("runtime", 2),
+    ("certs", 2),
     ("control/resource", 2),
     ("control/session", 2),
     ("control/proto", 2),

@@ -43,6 +43,11 @@ async fn swarm() -> Sim {
     sim
 }
 
+/// The private key of every operator here, as a file.
+fn sealing_key() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("skep-sealing-key")
+}
+
 /// An operator at work; dropping it kills it where it stands.
 struct Operator {
     pipeline: Pipeline,
@@ -57,6 +62,7 @@ fn operator(sim: &Sim, replica: u32) -> Operator {
         admin_listen: "127.0.0.1:0".parse().unwrap(),
         ca: "unused".into(),
         identity: "unused".into(),
+        sealing: sealing_key(),
         replica,
         peers: None,
         beat: Duration::from_secs(2),

@@ -24,6 +24,29 @@ pub fn cluster_name(name: &str) -> Result<(), String> {
     ))
 }
 
+/// The longest name of a stored certificate: `certificate.NAME.GENERATION` must fit the engine's 64
+/// characters.
+pub const CERTIFICATE_NAME_MAX: usize = 40;
+
+/// Checks the name of a stored certificate. Dots are allowed, so that it may be a host's name.
+pub fn certificate_name(name: &str) -> Result<(), String> {
+    let bytes = name.as_bytes();
+    let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let good = bytes.len() <= CERTIFICATE_NAME_MAX
+        && bytes.first().is_some_and(inner)
+        && bytes.last().is_some_and(inner)
+        && bytes
+            .iter()
+            .all(|b| inner(b) || matches!(b, b'-' | b'_' | b'.'));
+    if good {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` cannot name a certificate: use at most {CERTIFICATE_NAME_MAX} lower-case letters, digits, and inside also . _ -, for example shop.example.com",
+        shortened(name)
+    ))
+}
+
 /// Checks the name of a Swarm service: it is a DNS name inside the Swarm.
 pub fn service_name(name: &str) -> Result<(), String> {
     let bytes = name.as_bytes();

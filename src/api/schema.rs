@@ -64,6 +64,10 @@ fn examples(schema: &mut Value) {
             "/$defs/Tls/properties/cipherSuites",
             json!([["TLS_AES_256_GCM_SHA384"]]),
         ),
+        (
+            "/$defs/Tls/properties/defaultCertificate",
+            json!(["fallback"]),
+        ),
     ] {
         put(schema, path, "examples", example);
     }

@@ -57,7 +57,7 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
 #[must_use]
 pub fn warnings(world: &World, clusters: &[ServiceCluster]) -> Vec<String> {
     let view = View::of(with_declared(world, clusters));
-    let followed = BTreeSet::new();
+    let nothing = BTreeSet::new();
     let settings = Settings::default();
     let mut all = Vec::new();
     for cluster in clusters {
@@ -69,7 +69,8 @@ pub fn warnings(world: &World, clusters: &[ServiceCluster]) -> Vec<String> {
             world: &view.world,
             name,
             cluster,
-            followed: view.routing_of(name).map_or(&followed, |r| &r.followed),
+            followed: view.routing_of(name).map_or(&nothing, |r| &r.followed),
+            secrets: view.routing_of(name).map_or(&nothing, |r| &r.secrets),
             settings: &settings,
             status: declared.status.as_ref(),
             conflicts: &declared.conflicts,

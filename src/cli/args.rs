@@ -72,6 +72,9 @@ pub enum Verb {
     Wait(WaitArgs),
     /// Show where each host and path goes, and the services that could not be routed
     Routes(RoutesArgs),
+    /// Store certificates, sealed to the operator, and show when they end
+    #[command(subcommand)]
+    Certs(CertsVerb),
     /// Check manifests without an engine
     Validate(FilesArgs),
     /// Turn the configuration of another program into manifests
@@ -282,6 +285,62 @@ pub struct RoutesArgs {
     /// Leave out the header of the table
     #[arg(long)]
     pub no_headers: bool,
+}
+
+/// `certs`.
+#[derive(Clone, Debug, Subcommand)]
+#[command(after_help = EXIT_CODES)]
+pub enum CertsVerb {
+    /// Store a certificate with its key, or a new one in place of it: proxies get it at once
+    Add(CertsAddArgs),
+    /// Show the stored certificates, their hosts and when they end
+    #[command(alias = "list")]
+    Ls(CertsLsArgs),
+    /// Remove stored certificates
+    #[command(alias = "remove")]
+    Rm(CertsRmArgs),
+}
+
+/// `certs add`.
+#[derive(Clone, Debug, Args)]
+pub struct CertsAddArgs {
+    /// Name to store it under, such as the name of its host
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Certificate chain in PEM, the host's own first; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub cert: PathBuf,
+    /// Private key in PEM, without a passphrase; may be the same file
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Check everything and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `certs ls`.
+#[derive(Clone, Debug, Args)]
+pub struct CertsLsArgs {
+    /// Names; all when none is given
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Leave out the header of the table
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+/// `certs rm`.
+#[derive(Clone, Debug, Args)]
+pub struct CertsRmArgs {
+    /// Names
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    /// Not an error when a certificate does not exist
+    #[arg(long)]
+    pub ignore_not_found: bool,
 }
 
 /// `version`.

@@ -6,7 +6,9 @@
 pub mod age;
 pub mod apply;
 pub mod args;
+pub mod certs;
 pub mod convert;
+
 pub mod delete;
 pub mod describe;
 pub mod error;
@@ -30,7 +32,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Cli, Global, Verb};
+use args::{CertsVerb, Cli, Global, Verb};
 use error::Result;
 use session::Session;
 use terminal::Terminal;
@@ -108,6 +110,12 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             wait::run(&connect().await?, &names, args.target, args.timeout.get()).await
         }
         Verb::Routes(args) => routes::run(&connect().await?, &args).await,
+        Verb::Certs(CertsVerb::Add(args)) => {
+            let pair = certs::checked(&args)?;
+            certs::add(&connect().await?, &args, &pair).await
+        }
+        Verb::Certs(CertsVerb::Ls(args)) => certs::ls::run(&connect().await?, &args).await,
+        Verb::Certs(CertsVerb::Rm(args)) => certs::rm(&connect().await?, &args).await,
         Verb::Install(args) => install::run(&connect().await?, &args).await,
         Verb::Uninstall(args) => install::uninstall::run(&connect().await?, &args).await,
         Verb::Version(args) => version::run(terminal, global, args.output).await,

@@ -36,6 +36,13 @@ pub struct OperatorArgs {
         default_value = "/run/secrets/skep-operator-identity"
     )]
     pub identity: PathBuf,
+    /// File with the key that stored certificates are sealed to
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/run/secrets/skep-sealing-key"
+    )]
+    pub sealing: PathBuf,
     /// Which of the operators this is, from 1: later ones leave the work to earlier ones
     #[arg(long, env = "SKEP_REPLICA", value_name = "N", default_value_t = 1)]
     pub replica: u32,
@@ -137,6 +144,7 @@ pub async fn operator(global: &Global, args: OperatorArgs) -> Result {
         admin_listen: args.admin_listen,
         ca: args.ca,
         identity: args.identity,
+        sealing: args.sealing,
         replica: args.replica,
         peers: Some(args.peers),
         beat: args.beat.get(),

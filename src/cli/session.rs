@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::args::Global;
 use super::error::{CliError, Result};
 use super::terminal::Terminal;
-use crate::route::{self, ClusterRouting, Routing};
+use crate::route::{self, ClusterRouting, Keyring, Routing};
 use crate::runtime::Retry;
 use crate::swarm::{self, Endpoint, Engine};
 use crate::world::World;
@@ -56,7 +56,8 @@ impl View {
     #[must_use]
     pub fn of(world: World) -> Self {
         let declared = declared(&world);
-        let routing = route::routing(&world, &declared);
+        // What is sealed only the operator can read.
+        let routing = route::certified(&world, &declared, &Keyring::default());
         Self {
             world,
             declared,

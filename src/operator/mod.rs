@@ -13,6 +13,7 @@ pub mod reconcile;
 mod report;
 pub mod settings;
 pub mod telemetry;
+mod vault;
 pub mod view;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use peers::Peers;
 use publish::Publisher;
 use reconcile::Context;
 use telemetry::Telemetry;
+use vault::Vault;
 use view::Views;
 
 /// Runs the operator until `stop`.
@@ -116,7 +118,12 @@ pub fn start(
     );
     let (controller, waker) = Controller::new(ControllerSettings::default());
     let peers = Peers::default();
-    let publisher = Publisher::new(server.clone(), waker.clone(), telemetry.clone());
+    let publisher = Publisher::new(
+        server.clone(),
+        waker.clone(),
+        telemetry.clone(),
+        Vault::load(&settings.sealing),
+    );
     let views = publisher.views();
     let (health, worlds) = (watch.health(), watch.subscribe());
     let context = Arc::new(Context::new(

@@ -9,12 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::reconcile::Key;
 use super::telemetry::{ClusterLabels, Telemetry};
+use super::vault::Vault;
 use super::view::{View, Views};
 use crate::control::server::Server;
 use crate::control::{ProxyState, Snapshot, wire};
 use crate::route::{RouteTable, RowState};
 use crate::runtime::{Wake, Waker};
 use crate::world::World;
+use crate::world::certificates::unknown_kinds;
 
 /// Publishes routes and wakes keys.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub struct Publisher {
     server: Server,
     waker: Waker<Key>,
     telemetry: Telemetry,
+    vault: Vault,
     view: watch::Sender<Option<Arc<View>>>,
     /// What was last published for each cluster.
     published: BTreeMap<String, Published>,
@@ -40,11 +43,12 @@ struct Published {
 impl Publisher {
     /// Publishes through `server` and wakes keys with `waker`.
     #[must_use]
-    pub fn new(server: Server, waker: Waker<Key>, telemetry: Telemetry) -> Self {
+    pub fn new(server: Server, waker: Waker<Key>, telemetry: Telemetry, vault: Vault) -> Self {
         Self {
             server,
             waker,
             telemetry,
+            vault,
             view: watch::Sender::new(None),
             published: BTreeMap::new(),
             fleets: BTreeMap::new(),
@@ -89,7 +93,8 @@ impl Publisher {
     /// Routes first: they are what somebody waits for.
     fn observed(&mut self, world: Arc<World>) {
         let begin = Instant::now();
-        let mut view = View::of(world);
+        let keyring = self.vault.open(&world);
+        let mut view = View::of(world, keyring);
         self.publish(&view);
         view.versions = self
             .published
@@ -101,6 +106,7 @@ impl Publisher {
         self.telemetry.worlds.inc();
         self.count(&view);
         let before = self.view.send_replace(Some(view.clone()));
+        tell(before.as_deref(), &view);
         for cluster in view.declared.keys() {
             if let Some(wake) = view.wakes(before.as_deref(), cluster) {
                 self.waker.wake(Key::Cluster(cluster.clone()), wake);
@@ -140,6 +146,9 @@ impl Publisher {
         self.telemetry
             .orphans
             .set(i64::try_from(view.routing.orphans.len()).unwrap_or(i64::MAX));
+        let usable = view.keyring.usable.iter();
+        let ends = usable.map(|(name, stored)| (name.as_str(), stored.not_after));
+        self.telemetry.certificates(ends);
         for (cluster, routing) in &view.routing.clusters {
             let labels = ClusterLabels {
                 cluster: cluster.clone(),
@@ -172,6 +181,25 @@ impl Publisher {
                 self.waker
                     .wake(Key::Cluster(cluster.clone()), Wake::Observed);
             }
+        }
+    }
+}
+
+/// Logs what is new and needs somebody's attention: certificates that cannot be used, and configs
+/// of a kind that nothing here knows.
+fn tell(before: Option<&View>, now: &View) {
+    for (name, faulty) in &now.keyring.faulty {
+        if before.is_none_or(|before| before.keyring.faulty.get(name) != Some(faulty)) {
+            tracing::warn!(certificate = %name, fault = %faulty.message, "a stored certificate cannot be used");
+        }
+    }
+    let known = before.map(|before| unknown_kinds(&before.world));
+    for (config, kind) in unknown_kinds(&now.world) {
+        if known
+            .as_ref()
+            .is_none_or(|known| !known.contains(&(config, kind)))
+        {
+            tracing::warn!(%config, %kind, "nothing here knows this kind of config; it is left alone");
         }
     }
 }

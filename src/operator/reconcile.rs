@@ -30,6 +30,10 @@ use crate::world::declared::Declared;
 /// Between two tries to remove networks that tasks still leave.
 const LEAVING: Duration = Duration::from_secs(1);
 
+/// A certificate comes near its end without any event, so clusters that use one are looked at
+/// again after so long.
+const AGING: Duration = Duration::from_secs(3_600);
+
 /// What is reconciled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -159,7 +163,10 @@ impl Context {
         acted?;
         let held = report?;
         self.prune(declared).await?;
+        let routing = view.routing_of(&declared.name);
+        let aging = routing.is_some_and(|routing| !routing.certificates.is_empty());
         Ok(match (action, held) {
+            (Action::AwaitChange, None) if aging => Action::Requeue(AGING),
             (Action::AwaitChange, Some(left)) => Action::Requeue(left),
             (Action::Requeue(after), Some(left)) => Action::Requeue(after.min(left)),
             (action, None) => action,
@@ -169,13 +176,13 @@ impl Context {
     fn plan(&self, view: &View, declared: &Declared) -> Option<Plan> {
         let accepted = declared.accepted.as_ref()?;
         let nothing = BTreeSet::new();
+        let routing = view.routing_of(&declared.name);
         Some(plan(&PlanInputs {
             world: &view.world,
             name: &declared.name,
             cluster: &accepted.cluster,
-            followed: view
-                .routing_of(&declared.name)
-                .map_or(&nothing, |routing| &routing.followed),
+            followed: routing.map_or(&nothing, |routing| &routing.followed),
+            secrets: routing.map_or(&nothing, |routing| &routing.secrets),
             settings: &self.settings(&view.world),
             status: declared.status.as_ref(),
             conflicts: &declared.conflicts,
@@ -184,7 +191,36 @@ impl Context {
 
     async fn sweep(&self, key: &Key, view: &View) -> Result<Action, Error> {
         let plan = sweep(&view.world, &view.declared);
-        self.close_gap(key, &view.world, &plan).await
+        let action = self.close_gap(key, &view.world, &plan).await?;
+        let held = self.mark_certificates(view).await?;
+        Ok(match (action, held) {
+            (Action::AwaitChange, Some(left)) => Action::Requeue(left),
+            (Action::Requeue(after), Some(left)) => Action::Requeue(after.min(left)),
+            (action, None) => action,
+        })
+    }
+
+    /// Writes on the stored certificates which of them cannot be used, for `skep certs ls`. An
+    /// operator without the key knows nothing of them.
+    async fn mark_certificates(&self, view: &View) -> Result<Option<Duration>, Error> {
+        let marks = if view.keyring.keyless {
+            Vec::new()
+        } else {
+            store::certificates::marks(&view.world, &view.keyring.faulty)
+        };
+        let key = "marks of certificates";
+        if marks.is_empty() {
+            self.holds.clear(key);
+            return Ok(None);
+        }
+        let hash = names::content_hash(format!("{marks:?}").as_bytes());
+        let left = self.holds.remaining(key, &hash, self.lag, Instant::now());
+        if left.is_none() {
+            for (revision, fault) in &marks {
+                store::certificates::mark(&self.engine, revision, fault.as_deref()).await?;
+            }
+        }
+        Ok(left)
     }
 
     /// Acts on a plan, unless it should wait or was acted upon already.

@@ -21,6 +21,8 @@ pub struct OperatorSettings {
     pub ca: PathBuf,
     /// File with the operator's certificate and key (PEM).
     pub identity: PathBuf,
+    /// File with the key that stored certificates are sealed to.
+    pub sealing: PathBuf,
     /// Which replica this is, from 1. Replica k waits k-1 beats before it acts.
     pub replica: u32,
     /// `host:port` behind which all replicas answer on their admin ports; `None`: there are no others.

@@ -1,5 +1,6 @@
 //! The operator's metrics.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,6 +53,13 @@ pub struct ClusterLabels {
     pub cluster: String,
 }
 
+/// Label of what belongs to one stored certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CertificateLabels {
+    /// Its name.
+    pub name: String,
+}
+
 /// The operator's counters; clones count into the same ones.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
@@ -74,6 +82,10 @@ pub struct Telemetry {
     pub orphans: Gauge,
     /// 1 when the cluster is Ready.
     pub ready: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
+    /// When each stored certificate ends, in seconds since 1970.
+    pub not_after: Family<CertificateLabels, Gauge>,
+    /// The names of those that have such a figure.
+    told: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Telemetry {
@@ -91,6 +103,8 @@ impl Telemetry {
             rejected: Family::default(),
             orphans: Gauge::default(),
             ready: Family::default(),
+            not_after: Family::default(),
+            told: Arc::default(),
         };
         for outcome in [
             Outcome::Unchanged,
@@ -106,6 +120,11 @@ impl Telemetry {
 
     fn register(&self) {
         let mut registry = self.lock();
+        registry.register(
+            "skep_certificate_not_after_seconds",
+            "When each stored certificate ends, in seconds since 1970",
+            self.not_after.clone(),
+        );
         let skep = registry.sub_registry_with_prefix("skep_operator");
         skep.register("reconciles", "Runs by outcome", self.runs.clone());
         skep.register("errors", "Errors by category", self.errors.clone());
@@ -156,6 +175,22 @@ impl Telemetry {
     /// Notes how long routing took.
     pub fn routed(&self, took: Duration) {
         self.routing.observe(took.as_secs_f64());
+    }
+
+    /// Notes when the stored certificates end; those that are not named are gone.
+    pub fn certificates<'a>(&self, ends: impl Iterator<Item = (&'a str, i64)>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = std::mem::take(&mut *told);
+        for (name, not_after) in ends {
+            gone.remove(name);
+            told.insert(name.to_owned());
+            let name = name.to_owned();
+            let labels = CertificateLabels { name };
+            self.not_after.get_or_create(&labels).set(not_after);
+        }
+        for name in gone {
+            self.not_after.remove(&CertificateLabels { name });
+        }
     }
 
     /// Drops the figures of a cluster that is gone: a value nobody changes any more would lie.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::names;
-use crate::route::build::routing;
-use crate::route::{ClusterRouting, Routing};
+use crate::route::{ClusterRouting, Keyring, Routing, certified};
 use crate::runtime::Wake;
 use crate::world::World;
 use crate::world::declared::{Declared, declared};
@@ -22,6 +21,8 @@ pub struct View {
     pub world: Arc<World>,
     /// The clusters declared in it, by name.
     pub declared: BTreeMap<String, Declared>,
+    /// The stored certificates that could be opened, and those that could not.
+    pub keyring: Keyring,
     /// Where each labelled service goes.
     pub routing: Routing,
     /// Version of the routes published for each cluster.
@@ -31,12 +32,13 @@ pub struct View {
 impl View {
     /// Derives everything from a world but the versions, which exist once it is published.
     #[must_use]
-    pub fn of(world: Arc<World>) -> Self {
+    pub fn of(world: Arc<World>, keyring: Keyring) -> Self {
         let declared = declared(&world);
-        let routing = routing(&world, &declared);
+        let routing = certified(&world, &declared, &keyring);
         Self {
             world,
             declared,
+            keyring,
             routing,
             versions: BTreeMap::new(),
         }

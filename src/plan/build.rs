@@ -3,7 +3,7 @@
 use super::compare::{self, Difference};
 use super::networks::{self, Networks, Wanted};
 use super::nodes::{self, Nodes};
-use super::{Blocker, Plan, PlanInputs, Step, proxy_service};
+use super::{Blocker, Plan, PlanInputs, Step, proxy_service, secrets};
 use crate::api::ConditionType;
 use crate::names;
 use crate::world::{Claim, Secret, Service, ServiceSpec, UpdateState};
@@ -25,7 +25,7 @@ pub fn plan(inputs: &PlanInputs<'_>) -> Plan {
     plan.blockers.extend(networks.blockers.iter().cloned());
     plan.blockers.extend(nodes.blockers.iter().cloned());
     match proxy_secrets(inputs) {
-        Ok(secrets) => service(inputs, &networks, &nodes, secrets, &mut plan),
+        Ok(identity) => service(inputs, &networks, &nodes, identity, &mut plan),
         Err(blocker) => plan.blockers.push(blocker),
     }
     plan
@@ -62,10 +62,11 @@ fn service(
     inputs: &PlanInputs<'_>,
     networks: &Networks,
     nodes: &Nodes,
-    secrets: [&Secret; 2],
+    identity: [&Secret; 2],
     plan: &mut Plan,
 ) {
-    let declared = proxy_service::define(inputs, secrets);
+    let files = secrets::wanted(inputs);
+    let declared = proxy_service::define(inputs, identity, &files);
     plan.spec_hash = compare::spec_hash(&declared, &networks::names_of(&networks.wanted));
     let taken = inputs
         .conflicts
@@ -92,7 +93,16 @@ fn service(
     };
     match observed {
         Some(service) if same_mode(&service) => {
-            update(inputs, &declared, service, &networks.wanted, nodes, plan);
+            let lazy = {
+                let mut kept = files.clone();
+                kept.extend(secrets::lingering(inputs.world, &files, service));
+                proxy_service::define(inputs, identity, &kept)
+            };
+            let declared = Definitions {
+                strict: &declared,
+                lazy: &lazy,
+            };
+            update(inputs, declared, service, &networks.wanted, nodes, plan);
         }
         _ => {
             plan.steps.extend(observed.map(removal));
@@ -133,22 +143,32 @@ fn complete(
     spec
 }
 
+/// The declared definition, and the same with the secrets that may stay mounted.
+#[derive(Clone, Copy)]
+struct Definitions<'a> {
+    strict: &'a ServiceSpec,
+    lazy: &'a ServiceSpec,
+}
+
 /// Plans the update of a service that is there.
 fn update(
     inputs: &PlanInputs<'_>,
-    declared: &ServiceSpec,
+    declared: Definitions<'_>,
     observed: &Service,
     networks: &[Wanted],
     nodes: &Nodes,
     plan: &mut Plan,
 ) {
-    let (mut next, mut difference) = next(inputs, declared, observed, networks, nodes);
-    // Detaching a network restarts the proxies. While an application uses the network nobody
-    // waits to remove it, so it may stay until they restart for another reason.
-    if inputs.cluster.spec.networks.is_none() && difference.restarts {
+    let (mut next, mut difference) = next(inputs, declared.strict, observed, networks, nodes);
+    // Detaching a network or a secret restarts the proxies. While an application uses the network
+    // nobody waits to remove it, and secrets are seldom removed, so both may stay until the
+    // proxies restart for another reason.
+    if difference.restarts {
         let mut keep = networks.to_vec();
-        keep.extend(networks::lingering(inputs.world, networks, observed));
-        let lazy = self::next(inputs, declared, observed, &keep, nodes);
+        if inputs.cluster.spec.networks.is_none() {
+            keep.extend(networks::lingering(inputs.world, networks, observed));
+        }
+        let lazy = self::next(inputs, declared.lazy, observed, &keep, nodes);
         if !lazy.1.restarts {
             (next, difference) = lazy;
         }

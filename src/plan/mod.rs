@@ -5,6 +5,7 @@ mod compare;
 mod networks;
 mod nodes;
 mod proxy_service;
+mod secrets;
 pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -110,6 +111,9 @@ pub struct PlanInputs<'a> {
     /// Ids of the networks its routed services are reached over
     /// ([`crate::route::ClusterRouting::followed`]); used when it lists no networks.
     pub followed: &'a BTreeSet<String>,
+    /// Names of the secrets that its routes need as files
+    /// ([`crate::route::ClusterRouting::secrets`]).
+    pub secrets: &'a BTreeSet<String>,
     /// What its manifest leaves to the operator.
     pub settings: &'a Settings,
     /// Its last status: tells which definition was sent last.

@@ -37,7 +37,11 @@ pub(crate) fn service_name(cluster: &str, proxy: &Proxy) -> String {
 
 /// The definition that the manifest asks for, without networks and template hash: both depend on
 /// what is observed. What the manifest leaves open has the engine's default here.
-pub(super) fn define(inputs: &PlanInputs<'_>, secrets: [&Secret; 2]) -> ServiceSpec {
+pub(super) fn define(
+    inputs: &PlanInputs<'_>,
+    secrets: [&Secret; 2],
+    files: &[&Secret],
+) -> ServiceSpec {
     let spec = &inputs.cluster.spec;
     let proxy = &spec.proxy;
     let mut labels = proxy.labels.clone();
@@ -69,10 +73,13 @@ pub(super) fn define(inputs: &PlanInputs<'_>, secrets: [&Secret; 2]) -> ServiceS
             target: names::PROXY_STATE_DIR.to_owned(),
             read_only: false,
         }],
-        secrets: vec![
+        secrets: [
             file_mount(secrets[0], names::SECRET_CA),
             file_mount(secrets[1], names::SECRET_PROXY),
-        ],
+        ]
+        .into_iter()
+        .chain(files.iter().map(|secret| file_mount(secret, &secret.name)))
+        .collect(),
         resources: Resources {
             limits: amounts(&proxy.resources.limits),
             reservations: amounts(&proxy.resources.reservations),

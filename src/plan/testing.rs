@@ -1,6 +1,6 @@
 //! The engine as far as plans are concerned, for tests: steps in, the next world out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, PlanInputs, Settings, Step, plan};
 use crate::names;
@@ -92,6 +92,17 @@ pub(crate) fn plan_for(world: &World, name: &str) -> Plan {
 
 /// The same with the declared clusters at hand.
 pub(crate) fn plan_of(world: &World, all: &BTreeMap<String, Declared>, name: &str) -> Plan {
+    let routing = routing(world, all);
+    plan_with(world, all, name, &routing.clusters[name].secrets)
+}
+
+/// The same, with routes that need these secrets as files.
+pub(crate) fn plan_with(
+    world: &World,
+    all: &BTreeMap<String, Declared>,
+    name: &str,
+    secrets: &BTreeSet<String>,
+) -> Plan {
     let cluster = &all[name];
     let routing = routing(world, all);
     plan(&PlanInputs {
@@ -99,6 +110,7 @@ pub(crate) fn plan_of(world: &World, all: &BTreeMap<String, Declared>, name: &st
         name,
         cluster: &cluster.accepted.as_ref().expect("a valid manifest").cluster,
         followed: &routing.clusters[name].followed,
+        secrets,
         settings: &Settings {
             image: "skep:test".to_owned(),
             ..Settings::default()

@@ -2,6 +2,7 @@
 
 mod assemble;
 pub mod build;
+pub mod certificates;
 mod claim;
 mod place;
 mod reach;
@@ -12,6 +13,7 @@ pub mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use build::routing;
+pub use certificates::{Faulty, Keyring, Note, Stored, Use, certified};
 pub use table::{
     Affinity, Backend, BackendProtocol, BackendTls, BasicAuth, Certificate, CertificateSource,
     Conditions, Cors, Endpoint, HeaderEdits, HeaderTest, HealthCheck, Listener, Outlier,
@@ -40,6 +42,10 @@ pub struct ClusterRouting {
     pub followed: BTreeSet<String>,
     /// Names of the Docker secrets that its proxies need as files.
     pub secrets: BTreeSet<String>,
+    /// The stored certificates in use, in order of name.
+    pub certificates: Vec<Use>,
+    /// What people should know of its certificates.
+    pub notes: Vec<Note>,
 }
 
 /// What became of one service at one host and path.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::conditions::{self, Finding};
 use super::proxies::{self, Proxies};
-use super::{ProxyReport, placement};
+use super::{ProxyReport, certificates, placement};
 use crate::api::service_cluster::ServiceClusterSpec;
 use crate::api::status::{NetworkStatus, RouteCounts};
 use crate::api::{Condition, ConditionType, Status};
@@ -81,12 +81,15 @@ fn in_force(
     status.routes = inputs.routing.map_or_else(RouteCounts::default, routes);
     let nodes = placement::nodes(inputs.world, &spec.placement);
     status.nodes.clone_from(&nodes.listed);
+    let warnings = inputs.routing.map_or_else(Vec::new, |routing| {
+        certificates::warnings(routing, inputs.now)
+    });
     let mut findings = vec![
         conditions::accepted(inputs.declared),
         conditions::networks_ready(plan, spec, &status.networks),
         conditions::nodes_ready(plan, &spec.proxy, &spec.placement, &nodes),
         conditions::proxy_ready(plan, service, &proxies),
-        conditions::programmed(service, &proxies),
+        conditions::programmed(service, &proxies, &warnings),
     ];
     findings.push(conditions::ready(&findings));
     findings

@@ -6,6 +6,7 @@ use crate::api::service_cluster::{Placement, Proxy, ProxyMode, PublishMode};
 use crate::api::status::NetworkStatus;
 use crate::api::{ConditionStatus, ConditionType, ServiceClusterSpec};
 use crate::plan::{Plan, Step};
+use crate::route::Note;
 use crate::world::{Claim, Declared, Service, UpdateState};
 
 /// The most characters of a message: a status must fit into a label.
@@ -229,8 +230,29 @@ pub(super) fn proxy_ready(plan: &Plan, service: Option<&Service>, proxies: &Prox
     Finding::holds(kind, "Running", tally)
 }
 
-/// Whether every running proxy has the routes in force.
-pub(super) fn programmed(service: Option<&Service>, proxies: &Proxies) -> Finding {
+/// Whether every running proxy has the routes in force. What is to be said of certificates is
+/// said here too; it makes nothing false, because the routes are in force all the same.
+pub(super) fn programmed(
+    service: Option<&Service>,
+    proxies: &Proxies,
+    warnings: &[Note],
+) -> Finding {
+    let finding = acknowledged(service, proxies);
+    let Some(first) = warnings.first() else {
+        return finding;
+    };
+    let reason = match finding.status {
+        ConditionStatus::True => &first.reason,
+        _ => &finding.reason,
+    };
+    let all = warnings.iter().map(|warning| warning.message.as_str());
+    let all: Vec<&str> = std::iter::once(finding.message.as_str())
+        .chain(all)
+        .collect();
+    Finding::new(finding.kind, finding.status, reason, all.join("; "))
+}
+
+fn acknowledged(service: Option<&Service>, proxies: &Proxies) -> Finding {
     let kind = ConditionType::Programmed;
     let counts = proxies.counts;
     if !proxies.refusals.is_empty() {

@@ -1,6 +1,7 @@
 //! Plan, routes and proxies in, the status of a service cluster out: pure.
 
 pub mod build;
+mod certificates;
 mod conditions;
 mod placement;
 mod proxies;

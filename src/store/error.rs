@@ -16,7 +16,7 @@ pub enum Error {
         name: String,
     },
     /// Other writers came first, again and again.
-    #[error("others keep writing service cluster {name:?}; try again")]
+    #[error("others keep writing {name:?}; try again")]
     Contended {
         /// Its name.
         name: String,

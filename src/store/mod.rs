@@ -1,6 +1,7 @@
 //! Service clusters in swarm configs: one immutable config a revision, the status in the labels
 //! of the newest. Every write is a compare-and-swap, so any number of writers may work at once.
 
+pub mod certificates;
 mod error;
 
 use std::collections::BTreeMap;

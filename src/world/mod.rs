@@ -2,15 +2,17 @@
 //! talks to an engine. Absent optional numbers mean that the engine said nothing.
 
 pub mod age;
+pub mod certificates;
 pub mod declared;
 pub mod service;
 #[cfg(test)]
 pub mod testing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 pub use age::Age;
+pub use certificates::{CertificateRevision, StoredCertificate, certificates};
 pub use declared::{Accepted, Claim, Conflict, Declared, Revision, declared};
 pub use service::{
     EndpointMode, FileMount, LogDriver, Mode, Mount, MountKind, NetworkAttachment, Placement, Port,
@@ -131,6 +133,8 @@ pub struct Task {
     pub error: String,
     /// Labels of its containers, from the spec it was made of.
     pub container_labels: BTreeMap<String, String>,
+    /// Names of the files that it has of secrets, from the spec it was made of.
+    pub secret_files: BTreeSet<String>,
     /// Container id; empty before it has one.
     pub container: String,
     /// When it was made (RFC 3339 as the engine writes it).

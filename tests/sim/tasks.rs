@@ -51,7 +51,10 @@ impl Task {
         json!({
             "ID": self.id, "Version": {"Index": self.changed}, "CreatedAt": "2026-01-01T00:00:00Z",
             "ServiceID": self.service, "Slot": self.slot, "NodeID": self.node,
-            "Spec": {"ContainerSpec": {"Labels": self.template["ContainerSpec"]["Labels"]}},
+            "Spec": {"ContainerSpec": {
+                "Labels": self.template["ContainerSpec"]["Labels"],
+                "Secrets": self.template["ContainerSpec"]["Secrets"],
+            }},
             "Status": {
                 "Timestamp": format!("2026-01-01T00:00:00.{:09}Z", self.changed),
                 "State": self.state, "Err": self.error,

@@ -57,6 +57,10 @@ pub struct Tls {
     pub min_version: TlsVersion,
     /// Cipher suites by IANA name, in order. Empty: the library's choice.
     pub cipher_suites: Vec<String>,
+    /// Stored certificate (`skep certs add`) for hosts that have none. Omitted: their handshake is
+    /// refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_certificate: Option<String>,
 }
 
 /// A TLS version.

@@ -1,7 +1,7 @@
 //! Listener settings.
 
 use super::Faults;
-use crate::api::grammar::{nearest, shortened};
+use crate::api::grammar::{certificate_name, nearest, shortened};
 use crate::api::service_cluster::{Tls, TlsVersion, Traffic};
 use crate::api::value::Span;
 
@@ -60,7 +60,14 @@ fn tls(faults: &mut Faults, tls: &Tls) {
     let Tls {
         min_version,
         cipher_suites,
+        default_certificate,
     } = tls;
+    if let Some(name) = default_certificate
+        && let Err(message) = certificate_name(name)
+    {
+        let hint = "write the name of a stored certificate, `skep certs ls` lists them";
+        faults.add("spec.traffic.tls.defaultCertificate", message, hint);
+    }
     for (n, suite) in cipher_suites.iter().enumerate() {
         let path = format!("spec.traffic.tls.cipherSuites[{n}]");
         let name = suite.as_str();

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::args::InstallArgs;
 use super::error::{CliError, Result};
 use super::session::Session;
+use crate::certs::SealingKey;
 use crate::control::pki;
 use crate::names;
 use plan::{InstallPlan, Operator, Wanted};
@@ -97,16 +98,31 @@ async fn make_network(
     Ok(id)
 }
 
-/// The ids of the secrets, with new certificates when there are none. They only fit together, so
-/// either all of them are made or none stays.
+/// The ids of the secrets, with those made that are missing.
 async fn make_secrets(
     session: &Session,
     plan: &InstallPlan,
-    found: BTreeMap<String, String>,
+    mut found: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>> {
-    if !plan.secrets {
-        return Ok(found);
+    if plan.secrets {
+        found.extend(make_certificates(session).await?);
     }
+    if plan.sealing {
+        let key = SealingKey::generate();
+        let mut labels = spec::labels("pki");
+        // With the key itself, so that the two always belong together.
+        labels.insert(names::LABEL_SEALING.to_owned(), key.public().text());
+        let (name, text) = (names::SECRET_SEALING, format!("{}\n", key.text()));
+        let created = session.engine.create_secret(name, &labels, text.as_bytes());
+        found.insert(name.to_owned(), created.await?);
+        session.terminal.done(&format!("secret/{name} created"))?;
+    }
+    Ok(found)
+}
+
+/// New certificates of the control stream. They only fit together, so either all of them are made
+/// or none stays.
+async fn make_certificates(session: &Session) -> Result<BTreeMap<String, String>> {
     let bundle = pki::issue().map_err(|error| CliError::Failed(error.to_string()))?;
     let mut made = BTreeMap::new();
     for (name, content) in [
@@ -129,7 +145,7 @@ async fn make_secrets(
             }
         };
     }
-    for name in spec::ALL_SECRETS {
+    for name in names::SECRETS_PKI {
         session.terminal.done(&format!("secret/{name} created"))?;
     }
     Ok(made)

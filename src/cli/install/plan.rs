@@ -27,6 +27,9 @@ pub struct InstallPlan {
     pub network: Option<NetworkSpec>,
     /// Whether certificates have to be issued and kept as secrets.
     pub secrets: bool,
+    /// Whether a sealing key has to be made. It fits any certificates, so a missing one is made
+    /// beside them: installations from before it was needed get it with the next install.
+    pub sealing: bool,
     /// The operator.
     pub operator: Operator,
 }
@@ -55,7 +58,7 @@ impl InstallPlan {
     /// Nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.network.is_none() && !self.secrets && self.operator == Operator::Keep
+        self.network.is_none() && !self.secrets && !self.sealing && self.operator == Operator::Keep
     }
 }
 
@@ -83,7 +86,7 @@ pub fn installed(world: &World) -> Option<&Service> {
 pub fn secret_ids<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> BTreeMap<String, String> {
     secrets
         .into_iter()
-        .filter(|secret| spec::ALL_SECRETS.contains(&secret.name.as_str()))
+        .filter(|secret| names::SECRETS.contains(&secret.name.as_str()))
         .map(|secret| (secret.name.clone(), secret.id.clone()))
         .collect()
 }
@@ -100,29 +103,32 @@ pub fn plan(world: &World, wanted: &Wanted) -> Result<InstallPlan, String> {
     Ok(InstallPlan {
         network,
         secrets,
+        sealing: world.secret_named(names::SECRET_SEALING).is_none(),
         operator,
     })
 }
 
 /// The certificates belong together: all or none.
 fn secrets_missing(world: &World) -> Result<bool, String> {
-    let known = secret_ids(world.secrets.values());
+    let known: Vec<&str> = names::SECRETS_PKI
+        .into_iter()
+        .filter(|name| world.secret_named(name).is_some())
+        .collect();
     if known.is_empty() {
         return Ok(true);
     }
-    let missing: Vec<&str> = spec::ALL_SECRETS
+    let missing: Vec<&str> = names::SECRETS_PKI
         .into_iter()
-        .filter(|name| !known.contains_key(*name))
+        .filter(|name| !known.contains(name))
         .collect();
     if missing.is_empty() {
         return Ok(false);
     }
-    let present: Vec<&str> = known.keys().map(String::as_str).collect();
     Err(format!(
         "secret {} is missing but {} exists, and the certificates only fit together: run `skep uninstall --keep-clusters`, or `docker secret rm {}`, then install again",
         missing.join(", "),
-        present.join(", "),
-        present.join(" ")
+        known.join(", "),
+        known.join(" ")
     ))
 }
 

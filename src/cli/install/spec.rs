@@ -11,12 +11,10 @@ use crate::world::{
 /// The engine's socket, on the node and in the container.
 pub const SOCKET: &str = "/var/run/docker.sock";
 /// The secrets that the operator reads, and so the files below `/run/secrets`.
-pub const OPERATOR_SECRETS: [&str; 2] = [names::SECRET_CA, names::SECRET_OPERATOR];
-/// All secrets, in the order in which they are made.
-pub const ALL_SECRETS: [&str; 3] = [
+pub const OPERATOR_SECRETS: [&str; 3] = [
     names::SECRET_CA,
     names::SECRET_OPERATOR,
-    names::SECRET_PROXY,
+    names::SECRET_SEALING,
 ];
 
 const SECOND: u64 = 1_000_000_000;

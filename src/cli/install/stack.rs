@@ -78,7 +78,7 @@ fn head() -> String {
 #
 # What a stack file cannot make is made once, on a manager:
 #
-#   skep install --prepare      # the network {network} and the secrets (certificates)
+#   skep install --prepare      # the network {network} and the secrets (certificates, keys)
 #   docker stack deploy -c stack.yml skep
 #
 # Every node must be able to get the image. `skep install --dry-run --image IMAGE --replicas N`

@@ -45,7 +45,7 @@ fn done(mut world: World, plan: &InstallPlan) -> World {
         );
     }
     if plan.secrets {
-        for name in spec::ALL_SECRETS {
+        for name in names::SECRETS_PKI {
             let id = format!("id-{name}");
             let secret = Secret {
                 id: id.clone(),
@@ -54,6 +54,14 @@ fn done(mut world: World, plan: &InstallPlan) -> World {
             };
             world.secrets.insert(id, secret);
         }
+    }
+    if plan.sealing {
+        let secret = Secret {
+            id: "id-sealing".into(),
+            name: names::SECRET_SEALING.into(),
+            ..Secret::default()
+        };
+        world.secrets.insert(secret.id.clone(), secret);
     }
     let ids = super::plan::secret_ids(world.secrets.values());
     if let Operator::Create(spec) | Operator::Update { spec, .. } = &plan.operator {
@@ -118,6 +126,47 @@ fn another_image_updates_the_operator_and_keeps_the_rest() {
     assert_eq!((version, changes), (7, vec!["image"]));
     assert_eq!(spec.mode, Mode::Replicated(3));
     assert_eq!(spec.labels["team"], "edge");
+}
+
+#[test]
+fn an_installation_without_a_sealing_key_gets_one_and_keeps_its_certificates() {
+    let first = plan(&fresh(), &wanted("x:1", None)).unwrap();
+    assert!(first.sealing);
+    let mut world = done(fresh(), &first);
+    world.secrets.remove("id-sealing");
+    let operator = world.services.get_mut("o").unwrap();
+    let secrets = &mut operator.spec.secrets;
+    secrets.retain(|secret| secret.name != names::SECRET_SEALING);
+    let before = world.secrets.clone();
+
+    let second = plan(&world, &wanted("x:1", None)).unwrap();
+    assert!(second.sealing && !second.secrets && second.network.is_none());
+    let Operator::Update { changes, .. } = &second.operator else {
+        panic!("the operator is updated")
+    };
+    assert_eq!(*changes, ["secrets"]);
+    let world = done(world, &second);
+    assert!(
+        before
+            .iter()
+            .all(|(id, secret)| world.secrets.get(id) == Some(secret))
+    );
+    let mounted = &world.services["o"].spec.secrets;
+    assert!(mounted.iter().any(|secret| secret.id == "id-sealing"));
+    assert!(plan(&world, &wanted("x:1", None)).unwrap().is_empty());
+}
+
+#[test]
+fn a_sealing_key_that_was_kept_is_used_again() {
+    let mut world = fresh();
+    let kept = Secret {
+        id: "id-sealing".into(),
+        name: names::SECRET_SEALING.into(),
+        ..Secret::default()
+    };
+    world.secrets.insert(kept.id.clone(), kept);
+    let plan = plan(&world, &wanted("x:1", None)).unwrap();
+    assert!(plan.secrets && !plan.sealing);
 }
 
 #[test]

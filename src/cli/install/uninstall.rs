@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::installed;
-use super::spec;
+
 use crate::cli::args::UninstallArgs;
 use crate::cli::error::{CliError, Result};
 use crate::cli::session::{Progress, Session, View};
@@ -13,6 +13,7 @@ use crate::plan::{self, Step};
 use crate::runtime::Retry;
 use crate::store;
 use crate::swarm;
+use crate::world::certificates::{StoredCertificate, certificates};
 use crate::world::{TaskState, World};
 
 /// One thing to take away.
@@ -27,8 +28,11 @@ enum Removal {
 /// Takes the operator away first, so that it does not put anything back.
 pub async fn run(session: &Session, args: &UninstallArgs) -> Result {
     let look = session.look().await?;
-    if !args.delete_clusters && !args.keep_clusters && !look.declared.is_empty() {
-        return Err(CliError::Failed(refusal(&look)));
+    let stored = certificates(&look.world);
+    let decided = args.delete_clusters || args.keep_clusters;
+    let nothing = look.declared.is_empty() && stored.is_empty();
+    if !decided && !nothing {
+        return Err(CliError::Failed(refusal(&look, &stored)));
     }
     while let Some(operator) = installed(&session.look().await?.world) {
         session.engine.remove_service(&operator.id).await?;
@@ -47,6 +51,11 @@ pub async fn run(session: &Session, args: &UninstallArgs) -> Result {
             let line = format!("servicecluster/{name} deleted");
             session.terminal.done(&line)?;
         }
+        for name in stored.keys() {
+            store::certificates::delete(&session.engine, name).await?;
+            let line = format!("certificate/{name} deleted");
+            session.terminal.done(&line)?;
+        }
     }
     let mut told = BTreeSet::new();
     let deadline = tokio::time::Instant::now() + args.timeout.get();
@@ -57,7 +66,7 @@ pub async fn run(session: &Session, args: &UninstallArgs) -> Result {
                 session.terminal.warning(&network);
             }
         }
-        let removals = removals(&world);
+        let removals = removals(&world, args.keep_clusters);
         if removals.is_empty() {
             break;
         }
@@ -76,11 +85,16 @@ pub async fn run(session: &Session, args: &UninstallArgs) -> Result {
     session.terminal.done("Skep is uninstalled")
 }
 
-fn refusal(view: &View) -> String {
-    let names: Vec<&str> = view.declared.keys().map(String::as_str).collect();
+fn refusal(view: &View, stored: &BTreeMap<String, StoredCertificate>) -> String {
+    let list = |names: Vec<&str>| names.join(", ");
+    let choice = "add --delete-clusters to delete them too, or --keep-clusters to keep what is declared for a later install";
+    if view.declared.is_empty() {
+        let names = list(stored.keys().map(String::as_str).collect());
+        return format!("certificates are stored ({names}): {choice}");
+    }
+    let names = list(view.declared.keys().map(String::as_str).collect());
     format!(
-        "service clusters are declared ({}), and uninstalling stops their proxies: add --delete-clusters to delete them too, or --keep-clusters to keep what is declared for a later install",
-        names.join(", ")
+        "service clusters are declared ({names}), and uninstalling stops their proxies: {choice}"
     )
 }
 
@@ -142,8 +156,9 @@ async fn sweep(session: &Session, removals: &[Removal]) -> Result<Option<String>
     Ok(waiting)
 }
 
-/// What is to be taken away now, in order.
-fn removals(world: &World) -> Vec<Removal> {
+/// What is to be taken away now, in order. With what is declared the sealing key stays: without it
+/// nobody could open the stored certificates again.
+fn removals(world: &World, keep: bool) -> Vec<Removal> {
     let sweep = plan::sweep(world, &BTreeMap::new());
     let mut all: Vec<Removal> = Vec::new();
     for step in sweep.steps {
@@ -159,7 +174,9 @@ fn removals(world: &World) -> Vec<Removal> {
     all.extend(
         secrets
             .filter(|secret| {
-                spec::ALL_SECRETS.contains(&secret.name.as_str()) && ours(&secret.labels)
+                names::SECRETS.contains(&secret.name.as_str())
+                    && ours(&secret.labels)
+                    && !(keep && secret.name == names::SECRET_SEALING)
             })
             .map(|secret| Removal::Secret {
                 id: secret.id.clone(),
@@ -195,6 +212,7 @@ fn ours(labels: &BTreeMap<String, String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::install::spec;
     use crate::world::{Network, NetworkAttachment, Node, Secret, Service, Task};
 
     fn world() -> World {
@@ -226,7 +244,7 @@ mod tests {
 
     #[test]
     fn only_what_skep_made_is_removed_and_the_control_network_last() {
-        let names: Vec<String> = removals(&world())
+        let names: Vec<String> = removals(&world(), false)
             .into_iter()
             .map(|removal| match removal {
                 Removal::Secret { name, .. } | Removal::Network { name, .. } => name,
@@ -234,6 +252,27 @@ mod tests {
             })
             .collect();
         assert_eq!(names, [names::SECRET_CA, names::CONTROL_NETWORK]);
+    }
+
+    #[test]
+    fn the_sealing_key_stays_with_what_is_declared() {
+        let mut world = world();
+        let secret = Secret {
+            id: "sealing".into(),
+            name: names::SECRET_SEALING.into(),
+            labels: spec::labels("pki"),
+            ..Secret::default()
+        };
+        world.secrets.insert("sealing".into(), secret);
+        assert_eq!(
+            removals(&world, false).len(),
+            removals(&world, true).len() + 1
+        );
+        let kept = removals(&world, true);
+        assert!(
+            kept.iter()
+                .all(|removal| !matches!(removal, Removal::Secret { id, .. } if id == "sealing"))
+        );
     }
 
     #[test]
@@ -266,7 +305,7 @@ mod tests {
             aliases: Vec::new(),
         }];
         world.services.insert("app".into(), service);
-        assert_eq!(removals(&world).len(), 1);
+        assert_eq!(removals(&world, false).len(), 1);
         assert!(kept(&world)[0].contains("docker network rm skep-control"));
     }
 }

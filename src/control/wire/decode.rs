@@ -65,6 +65,7 @@ pub fn decode_listener(body: &[u8]) -> Result<Listener, String> {
             tls: Tls {
                 min_version: tls_version(raw.tls_min_version)?,
                 cipher_suites: raw.tls_cipher_suites,
+                default_certificate: None,
             },
             access_log: AccessLog {
                 enabled: raw.access_log,

@@ -32,10 +32,13 @@ pub(super) fn listener(listener: &Listener) -> Resource {
         trusted_hops,
         proxy_protocol,
         redirect_http_to_https,
-        tls: Tls {
-            min_version,
-            cipher_suites,
-        },
+        tls:
+            Tls {
+                min_version,
+                cipher_suites,
+                // The listener names the one in the table.
+                default_certificate: _,
+            },
         access_log: AccessLog { enabled, format },
     } = traffic;
     resource(&message::Listener {

@@ -31,6 +31,7 @@ fn listeners() -> impl Strategy<Value = Listener> {
             tls: Tls {
                 min_version: [TlsVersion::V1_2, TlsVersion::V1_3][usize::from(flags[2])],
                 cipher_suites: texts.1,
+                default_certificate: None,
             },
             access_log: AccessLog {
                 enabled: flags[3],

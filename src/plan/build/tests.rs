@@ -382,3 +382,4 @@ fn a_paused_update_is_reported_and_left_paused() {
 
 mod node_labels;
 mod properties;
+mod secrets;

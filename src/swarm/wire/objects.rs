@@ -228,6 +228,20 @@ struct TaskSpec {
 struct TaskContainer {
     #[serde(deserialize_with = "nil")]
     labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nil")]
+    secrets: Vec<TaskSecret>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "PascalCase")]
+struct TaskSecret {
+    file: Option<TaskFile>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "PascalCase")]
+struct TaskFile {
+    name: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -276,6 +290,7 @@ impl From<Task> for world::Task {
             Some((a.network.id, address))
         });
         let ports = task.status.port_status.ports.iter();
+        let container = task.spec.container_spec.unwrap_or_default();
         Self {
             id: task.id,
             service: task.service_id,
@@ -293,11 +308,12 @@ impl From<Task> for world::Task {
                 })
                 .collect(),
             error: task.status.err,
-            container_labels: task
-                .spec
-                .container_spec
-                .map(|c| c.labels)
-                .unwrap_or_default(),
+            secret_files: container
+                .secrets
+                .into_iter()
+                .filter_map(|secret| Some(secret.file?.name))
+                .collect(),
+            container_labels: container.labels,
             container: task
                 .status
                 .container_status

@@ -1,0 +1,256 @@
+//! Certificates of route tables: those from files wait until the files are there, and stored ones
+//! are added for the hosts they fit. Pure: what is sealed was opened before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Certificate, CertificateSource, ClusterRouting, Routing, RowState, SecretText, build};
+use crate::names;
+use crate::world::{Declared, TaskState, World};
+
+/// The stored certificates as the operator could open them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keyring {
+    /// Those that can be used, by name.
+    pub usable: BTreeMap<String, Stored>,
+    /// Those whose newest revision cannot; an older one may be usable all the same.
+    pub faulty: BTreeMap<String, Faulty>,
+    /// Nothing could be opened, because this operator has no key.
+    pub keyless: bool,
+}
+
+/// A stored certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Its DNS names in lower case, sorted.
+    pub hosts: Vec<String>,
+    /// Until when it is valid, in seconds since 1970.
+    pub not_after: i64,
+    /// PEM, the host's own certificate first.
+    pub chain: String,
+    /// PEM.
+    pub key: SecretText,
+}
+
+/// A stored certificate that cannot be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faulty {
+    /// The hosts that its labels name.
+    pub hosts: Vec<String>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// A stored certificate in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    /// Its name.
+    pub name: String,
+    /// Until when it is valid, in seconds since 1970.
+    pub not_after: i64,
+}
+
+/// What people should know of the certificates of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// CamelCase reason.
+    pub reason: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// The routes of all declared clusters, with the certificates that can be served now.
+#[must_use]
+pub fn certified(
+    world: &World,
+    declared: &BTreeMap<String, Declared>,
+    keyring: &Keyring,
+) -> Routing {
+    let mut routing = build::routing(world, declared);
+    for (name, cluster) in &mut routing.clusters {
+        hold_back(world, name, cluster);
+        let accepted = declared.get(name).and_then(|d| d.accepted.as_ref());
+        let tls = accepted.map(|accepted| &accepted.cluster.spec.traffic.tls);
+        let default = tls.and_then(|tls| tls.default_certificate.as_deref());
+        add_stored(cluster, keyring, default);
+    }
+    routing
+}
+
+/// Takes certificates out of the table whose files some working proxy does not have. A proxy
+/// would refuse them, and until it was replaced it would serve without them anyway.
+fn hold_back(world: &World, name: &str, cluster: &mut ClusterRouting) {
+    let files = files(world, name);
+    let waits = |secret: &str| !files.contains(secret);
+    let mut held: BTreeMap<String, (&str, String)> = BTreeMap::new();
+    cluster.table.certificates.retain(|_, certificate| {
+        let CertificateSource::Files { chain, key } = &certificate.source else {
+            return true;
+        };
+        let waiting: BTreeSet<&str> = [chain.as_str(), key.as_str()]
+            .into_iter()
+            .filter(|secret| waits(secret))
+            .collect();
+        if waiting.is_empty() {
+            return true;
+        }
+        let why = why(world, &waiting);
+        let hosts = certificate.hosts.iter().cloned();
+        held.extend(hosts.map(|host| (host, why.clone())));
+        false
+    });
+    for row in &mut cluster.rows {
+        if let Some((reason, message)) = held.get(&row.host)
+            && row.state == RowState::Active
+        {
+            row.state = RowState::Conflict;
+            (*reason).clone_into(&mut row.reason);
+            row.message.clone_from(message);
+        }
+    }
+    let notes: BTreeSet<Note> = held
+        .into_iter()
+        .map(|(host, (reason, message))| Note {
+            reason: reason.to_owned(),
+            message: format!("host {host}: {message}"),
+        })
+        .collect();
+    cluster.notes.extend(notes);
+}
+
+/// Why these secrets are no files of all proxies, as reason and sentence.
+fn why(world: &World, secrets: &BTreeSet<&str>) -> (&'static str, String) {
+    let list = |names: &[&str]| names.join(", ");
+    let missing: Vec<&str> = secrets
+        .iter()
+        .copied()
+        .filter(|name| world.secret_named(name).is_none())
+        .collect();
+    if !missing.is_empty() {
+        let message = format!(
+            "there is no secret {}: make it with `docker secret create`; until then the certificate is not served",
+            list(&missing)
+        );
+        return ("SecretNotFound", message);
+    }
+    let waiting: Vec<&str> = secrets.iter().copied().collect();
+    let message = format!(
+        "the certificate waits until all proxies have secret {}",
+        list(&waiting)
+    );
+    ("CertificateWaits", message)
+}
+
+/// The secrets that every proxy of a cluster has as files: those that are about to run too,
+/// because they may come from an older definition.
+fn files(world: &World, cluster: &str) -> BTreeSet<String> {
+    let mut files: Option<BTreeSet<String>> = None;
+    let mut keep = |have: BTreeSet<String>| {
+        files = Some(match files.take() {
+            None => have,
+            Some(all) => all.intersection(&have).cloned().collect(),
+        });
+    };
+    let services = world.services.values();
+    for service in services.filter(|service| service.is_proxy_of(cluster)) {
+        let mounts = service.spec.secrets.iter();
+        keep(mounts.map(|mount| mount.target.clone()).collect());
+        for task in world.tasks_of(&service.id) {
+            if task.state <= TaskState::Running && task.desired <= TaskState::Running {
+                keep(task.secret_files.clone());
+            }
+        }
+    }
+    files.unwrap_or_default()
+}
+
+/// Adds the stored certificates for hosts that have none of their own, and the default one.
+fn add_stored(cluster: &mut ClusterRouting, keyring: &Keyring, default: Option<&str>) {
+    let table = &mut cluster.table;
+    let taken: BTreeSet<&String> = table.certificates.values().flat_map(|c| &c.hosts).collect();
+    let hosts: BTreeSet<&String> = table
+        .routes
+        .values()
+        .map(|route| &route.host)
+        .filter(|host| *host != "*" && !table.passthroughs.contains_key(*host))
+        .collect();
+    let mut chosen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for host in hosts.iter().filter(|host| !taken.contains(*host)) {
+        if let Some(name) = best(keyring, host) {
+            chosen.entry(name).or_default().push((*host).clone());
+        }
+    }
+    let mut notes = faults(keyring, &hosts, default);
+    if let Some(name) = default {
+        if keyring.usable.contains_key(name) {
+            chosen.entry(name).or_default();
+            table.listener.default_certificate = Some(names::stored_certificate(name));
+        } else if !keyring.faulty.contains_key(name) {
+            notes.insert(Note {
+                reason: "CertificateNotFound".to_owned(),
+                message: format!(
+                    "spec.traffic.tls.defaultCertificate names {name}, which is not stored: add it with `skep certs add {name}`, `skep certs ls` lists those that are"
+                ),
+            });
+        }
+    }
+    for (name, hosts) in chosen {
+        let stored = &keyring.usable[name];
+        cluster.certificates.push(Use {
+            name: name.to_owned(),
+            not_after: stored.not_after,
+        });
+        let certificate = Certificate {
+            hosts,
+            source: CertificateSource::Pem {
+                chain: stored.chain.clone(),
+                key: stored.key.clone(),
+            },
+        };
+        let name = names::stored_certificate(name);
+        table.certificates.insert(name, certificate);
+    }
+    cluster.notes.extend(notes);
+}
+
+/// The stored certificate for a host: of several that fit the one that is valid longest, then the
+/// first by name.
+fn best<'a>(keyring: &'a Keyring, host: &str) -> Option<&'a str> {
+    let fitting = keyring.usable.iter();
+    fitting
+        .filter(|(_, stored)| stored.hosts.iter().any(|name| covers(name, host)))
+        // The first of equals wins, and the map is in order of name.
+        .min_by_key(|(_, stored)| std::cmp::Reverse(stored.not_after))
+        .map(|(name, _)| name.as_str())
+}
+
+/// Whether a certificate's name is good for a host of a route. `*.` stands for one label, as
+/// clients see it; a route for all below a name is served with the certificate for it.
+fn covers(name: &str, host: &str) -> bool {
+    name == host
+        || name.strip_prefix("*.").is_some_and(|parent| {
+            let below = host.split_once('.');
+            below.is_some_and(|(label, rest)| rest == parent && !label.is_empty() && label != "*")
+        })
+}
+
+/// The certificates that this cluster would use and that cannot be used.
+fn faults(keyring: &Keyring, hosts: &BTreeSet<&String>, default: Option<&str>) -> BTreeSet<Note> {
+    let concerns = |name: &str, faulty: &Faulty| {
+        default == Some(name)
+            || faulty
+                .hosts
+                .iter()
+                .any(|name| hosts.iter().any(|host| covers(name, host)))
+    };
+    let faulty = keyring.faulty.iter();
+    faulty
+        .filter(|(name, faulty)| concerns(name, faulty))
+        .map(|(name, faulty)| Note {
+            reason: "CertificateUnusable".to_owned(),
+            message: format!("certificate {name}: {}", faulty.message),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
