@@ -12,6 +12,8 @@ mod read;
 mod sort;
 pub mod table;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 
 use super::value::{ByteSize, HostPattern, Span};
+use crate::names::APP_PREFIXES;
 
 pub use docs::markdown;
 pub use kind::{HeaderRule, Kind, RedirectRule, Value};
@@ -79,6 +82,17 @@ pub struct Label {
     pub key: String,
     /// The trimmed value.
     pub value: String,
+}
+
+impl Label {
+    /// Whether it was written for the route of this name.
+    fn is_of(&self, id: &str) -> bool {
+        let mut names = APP_PREFIXES.iter();
+        let name = names.find_map(|prefix| self.key.strip_prefix(prefix));
+        let rest = name.and_then(|name| name.strip_prefix("routes."));
+        rest.and_then(|rest| rest.split_once('.'))
+            .is_some_and(|(route, _)| route == id)
+    }
 }
 
 /// One thing that is wrong with an application's labels.
@@ -220,11 +234,7 @@ impl RouteLabels {
     /// Whether a named route has this label from its service.
     #[must_use]
     pub fn takes_over(&self, name: &'static str) -> bool {
-        let own = format!("routes.{}.", self.id);
-        !self.id.is_empty()
-            && self
-                .label(name)
-                .is_some_and(|label| !label.key.contains(&own))
+        !self.id.is_empty() && self.label(name).is_some_and(|it| !it.is_of(&self.id))
     }
 
     /// The label behind a setting as the service carries it, also one taken over from the

@@ -2,7 +2,7 @@
 
 mod reference;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::reach::{self, Fabric, Refusal, Way};
 use super::{Backend, Conditions, PathMatch, Policy, Row, RowState};
 use super::{secret, settings};
-use crate::api::labels::{AppLabels, LabelFault, RedirectRule, RouteLabels};
+use crate::api::labels::{AppLabels, LabelFault, RouteLabels};
 use crate::api::service_cluster::Admission;
 use crate::world::{Service, Task, World};
 
@@ -30,11 +30,8 @@ pub(super) struct Grant {
     pub path: PathMatch,
     pub when: Conditions,
     pub rewrite: bool,
-    pub redirects: Vec<RedirectRule>,
-    /// They are those of the unnamed route, which has their places.
-    pub redirects_taken_over: bool,
-    /// Of redirects that name none.
-    pub redirect_status: u16,
+    /// What was asked for, for redirects and for messages.
+    pub labels: RouteLabels,
     pub policy: Policy,
     pub weight: Option<u32>,
     /// TLS is passed on unopened.
@@ -134,14 +131,12 @@ fn grant(
         rewrite: labels.flag("context_root_rewrite") && path.text() != "/",
         path,
         when: settings::conditions(labels),
-        redirects: labels.redirects().to_vec(),
-        redirects_taken_over: labels.takes_over("redirects"),
-        redirect_status: labels.status("redirect_status").unwrap_or(302),
         policy,
         weight: labels.number("weight"),
         passthrough: labels.flag("ssl_passthrough"),
         certificate,
         name: String::new(),
+        labels: labels.clone(),
         idle: if backend.endpoints.is_empty() {
             idle(world, &way, app)
         } else {

@@ -40,10 +40,12 @@ pub(super) fn places(grant: &Grant) -> Vec<Place> {
             served: true,
         })
         .collect();
-    if !grant.redirects_taken_over {
+    // Those of the service have their places with its unnamed route.
+    if !grant.labels.takes_over("redirects") {
         places.extend(
             grant
-                .redirects
+                .labels
+                .redirects()
                 .iter()
                 .filter_map(|rule| beside(grant, rule)),
         );
@@ -53,7 +55,11 @@ pub(super) fn places(grant: &Grant) -> Vec<Place> {
 
 /// The redirect in force at the claim's own path of a host: the one with the longest path.
 fn covering<'a>(grant: &'a Grant, host: &str) -> Option<&'a RedirectRule> {
-    let rules = grant.redirects.iter().filter(|rule| rule.host == host);
+    let rules = grant
+        .labels
+        .redirects()
+        .iter()
+        .filter(|rule| rule.host == host);
     let covers = |rule: &&RedirectRule| match &grant.path {
         PathMatch::Prefix(path) | PathMatch::Exact(path) => is_below(path, &rule.path),
         PathMatch::Regex(_) => rule.path == "/",
@@ -89,9 +95,11 @@ fn path_differs(grant: &Grant, rule: &RedirectRule) -> bool {
     grant.path.text() != rule.path
 }
 
-fn redirect(grant: &Grant, rule: &RedirectRule) -> Redirect {
+/// A redirect as the table has it.
+pub(super) fn redirect(grant: &Grant, rule: &RedirectRule) -> Redirect {
+    let status = rule.status.or(grant.labels.status("redirect_status"));
     Redirect {
-        status: rule.status.unwrap_or(grant.redirect_status),
+        status: status.unwrap_or(302),
         target: rule.target.clone(),
     }
 }

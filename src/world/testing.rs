@@ -92,17 +92,22 @@ impl Story {
 
     /// What `skep install` makes.
     #[must_use]
-    pub fn installed(mut self) -> Self {
-        for name in [names::SECRET_CA, names::SECRET_PROXY] {
-            let secret = Secret {
-                id: format!("sec-{name}"),
-                version: 1,
-                name: name.to_owned(),
-                ..Secret::default()
-            };
-            self.world.secrets.insert(secret.id.clone(), secret);
-        }
-        self.network(names::CONTROL_NETWORK)
+    pub fn installed(self) -> Self {
+        let story = self.secret(names::SECRET_CA).secret(names::SECRET_PROXY);
+        story.network(names::CONTROL_NETWORK)
+    }
+
+    /// A secret.
+    #[must_use]
+    pub fn secret(mut self, name: &str) -> Self {
+        let secret = Secret {
+            id: format!("sec-{name}"),
+            version: 1,
+            name: name.to_owned(),
+            ..Secret::default()
+        };
+        self.world.secrets.insert(secret.id.clone(), secret);
+        self
     }
 
     /// A service with these labels on these networks, without tasks.

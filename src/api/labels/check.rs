@@ -70,8 +70,10 @@ fn path(reader: &mut Reader) -> Option<PathLabel> {
         ),
     };
     if kind != "prefix" && reader.flag("context_root_rewrite") {
-        let message = format!("context_root_rewrite has no effect with path_type={kind}");
-        reader.tell("context_root_rewrite", "NoEffect", message, "remove it");
+        if reader.is_own("context_root_rewrite") {
+            let message = format!("context_root_rewrite has no effect with path_type={kind}");
+            reader.tell("context_root_rewrite", "NoEffect", message, "remove it");
+        }
         let key = ("context_root_rewrite", String::new());
         reader.values.insert(key, Value::Flag(false));
     }
@@ -120,8 +122,7 @@ fn redirects(reader: &mut Reader, hosts: &[HostPattern]) {
         return;
     };
     // Redirects of the service that stand at other hosts are not this route's business.
-    let own = format!("routes.{}.", reader.id);
-    let taken_over = !reader.id.is_empty() && !reader.label("redirects").key.contains(&own);
+    let taken_over = !reader.is_own("redirects");
     let mut good = Vec::new();
     for rule in rules {
         let is_ours = |host: &HostPattern| host.as_str() == rule.host || host.matches(&rule.host);
@@ -248,7 +249,7 @@ fn passthrough(reader: &mut Reader) {
             if matches!(name, "basic_auth" | "ip_allow" | "rate_limit") {
                 let hint = "the application must do it itself: remove one of them";
                 reader.refuse(name, "NotPossible", message, hint);
-            } else {
+            } else if reader.is_own(name) {
                 reader.tell(name, "NoEffect", message, "remove one of them");
             }
         }

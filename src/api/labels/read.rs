@@ -206,6 +206,11 @@ impl Reader {
         self.raw.contains_key(&(name, String::new())) && self.get(name).is_none()
     }
 
+    /// Whether a label is the route's own, not one taken over from the service.
+    pub(super) fn is_own(&self, name: &'static str) -> bool {
+        self.id.is_empty() || self.label(name).is_of(&self.id)
+    }
+
     /// The label of a name; for a missing one, the key to add.
     pub(super) fn label(&self, name: &'static str) -> Label {
         let given = self.raw.get(&(name, String::new())).cloned();

@@ -1,13 +1,11 @@
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::{markdown, service_cluster};
 use crate::api::parse::{canonical, manifests};
 
 /// Compares a generated file with what is checked in, or writes it when asked to.
-fn fresh(path: &str, wanted: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+pub(in crate::api) fn fresh(path: &str, wanted: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, wanted).unwrap();

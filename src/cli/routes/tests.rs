@@ -1,6 +1,6 @@
 use super::*;
 use crate::route::{
-    Backend, Endpoint, Orphan, PathMatch, Route, RouteTable, Row, RowState, Target,
+    Backend, Endpoint, Orphan, Passthrough, PathMatch, Route, RouteTable, Row, RowState, Target,
 };
 
 fn row(host: &str, service: &str, endpoints: usize) -> Row {
@@ -33,14 +33,34 @@ fn sample() -> Routing {
         endpoints: endpoints.to_vec(),
         ..Backend::default()
     };
+    let sealed = Passthrough {
+        host: "sealed.a".into(),
+        targets: route.targets.clone(),
+    };
     let east = ClusterRouting {
         table: RouteTable {
             routes: BTreeMap::from([(route.name(), route)]),
             backends: BTreeMap::from([("demoeast:8000".into(), backend)]),
+            passthroughs: BTreeMap::from([("sealed.a".into(), sealed)]),
             ..RouteTable::default()
         },
         rows: vec![
             row("demo.a", "demoeast", 2),
+            Row {
+                path: "=/login".into(),
+                when: "GET x-user=7".into(),
+                tls: "service/demoeast".into(),
+                ..row("demo.a", "demoeast", 2)
+            },
+            Row {
+                redirect: "302 http://demo.a".into(),
+                ..row("old.a", "demoeast", 2)
+            },
+            Row {
+                path: String::new(),
+                tls: "passthrough".into(),
+                ..row("sealed.a", "demoeast", 2)
+            },
             Row {
                 state: RowState::Degraded,
                 reason: "NoEndpoints".into(),

@@ -2,6 +2,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::*;
 
+mod labels;
+
 use super::*;
 use crate::api::service_cluster::{AccessLog, LogFormat, Tls, TlsVersion, Traffic};
 use crate::api::value::{ByteSize, Span};

@@ -1,8 +1,13 @@
 use super::*;
+use crate::route::{ClusterRouting, RouteTable, RowState};
 use crate::world::declared;
 use crate::world::testing::{Story, labels, network_id, service_id, story};
 
+mod interlock;
+mod places;
 mod properties;
+mod settings;
+mod tls;
 
 fn swarm() -> Story {
     story()
@@ -24,7 +29,9 @@ fn told(routing: &Routing) -> String {
         lines.push(format!("[{name}] follows {:?}", cluster.followed));
         for (name, route) in &cluster.table.routes {
             let rewrite = if route.rewrite { " (rewrite)" } else { "" };
-            lines.push(format!("{name}{rewrite}"));
+            let redirect = route.redirect.as_ref();
+            let redirect = redirect.map(|to| format!(" -> {} {}", to.status, to.target));
+            lines.push(format!("{name}{rewrite}{}", redirect.unwrap_or_default()));
             for target in &route.targets {
                 let backend = &cluster.table.backends[&target.backend];
                 let endpoints = backend.endpoints.iter().map(|e| e.address.to_string());
@@ -36,11 +43,27 @@ fn told(routing: &Routing) -> String {
                 ));
             }
         }
+        for passthrough in cluster.table.passthroughs.values() {
+            let targets: Vec<&str> = (passthrough.targets.iter())
+                .map(|target| target.backend.as_str())
+                .collect();
+            lines.push(format!(
+                "{} passed on to {}",
+                passthrough.host,
+                targets.join(" ")
+            ));
+        }
+        for (name, certificate) in &cluster.table.certificates {
+            let (hosts, source) = (certificate.hosts.join(" "), &certificate.source);
+            lines.push(format!("certificate {name} for {hosts}: {source:?}"));
+        }
+        if !cluster.secrets.is_empty() {
+            lines.push(format!("needs {:?}", cluster.secrets));
+        }
         for row in &cluster.rows {
             lines.push(format!(
-                "- {}{} {} {:?} {}: {} [{}={}]",
-                row.host,
-                row.path,
+                "- {} {} {:?} {}: {} [{}={}]",
+                row.route(),
                 row.service,
                 row.state,
                 row.reason,

@@ -1,6 +1,6 @@
 //! The values of labels, kind by kind.
 
-use super::super::kind::{Kind, Parsed, Value};
+use super::super::kind::{HeaderRule, Kind, Parsed, Value};
 use super::*;
 use crate::api::value::Span;
 
@@ -15,6 +15,11 @@ fn the_example_of_every_label_is_good() {
         let Parsed { value, wrong } = label.kind.parse(label.example);
         assert!(value.is_some() && wrong.is_empty(), "{}", label.name);
     }
+}
+
+#[test]
+fn the_page_of_labels_is_what_the_table_says() {
+    crate::api::schema::tests::fresh("docs/labels.md", &super::super::markdown());
 }
 
 #[test]
@@ -240,7 +245,6 @@ fn protection_that_passthrough_cannot_give_refuses_the_route() {
 #[test]
 fn headers_are_matched_by_value_by_expression_or_by_being_there() {
     let test = |value: &str| Kind::HeaderTest.parse(value).value;
-    use super::super::HeaderRule;
     assert_eq!(test("7"), Some(Value::Test(HeaderRule::Exact("7".into()))));
     assert_eq!(
         test("~v[0-9]"),

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::api::labels::testing::any_labels;
 
 /// One application service of a small vocabulary, good or bad.
 fn app() -> impl Strategy<Value = (Vec<&'static str>, u8, Vec<&'static str>)> {
@@ -74,6 +75,47 @@ proptest! {
     }
 
     #[test]
+    fn any_labels_leave_a_neighbour_as_it_is(labels in any_labels(), older: bool, tasks in 0..3_u8) {
+        let neighbour = [
+            "hosts=n.y,*.n.y",
+            "port=80",
+            "ssl_cert=c",
+            "ssl_key=k",
+            "redirects=http://n.y,https://n.y",
+        ];
+        let before = swarm()
+            .secret("c")
+            .secret("k")
+            .cluster("east", 1, "{default: true}")
+            .cluster("west", 1, "{}")
+            .app("neighbour", &["eastnet", "westnet"], 2, &neighbour);
+        let after = before
+            .clone()
+            .service("garbage", &["eastnet"], &[])
+            .tasks("garbage", tasks)
+            .with(|world| {
+                let garbage = world.services.get_mut(&service_id("garbage")).unwrap();
+                garbage.spec.labels = labels;
+                if older {
+                    garbage.created_at = "2026-01-01T00:00:00Z".to_owned();
+                }
+            });
+        let (before, after) = (route(&before.world()), route(&after.world()));
+        let (before, after) = (&before.clusters["east"], &after.clusters["east"]);
+        for (name, route) in &before.table.routes {
+            prop_assert_eq!(after.table.routes.get(name), Some(route));
+        }
+        for (name, backend) in &before.table.backends {
+            prop_assert_eq!(after.table.backends.get(name), Some(backend));
+        }
+        for (name, certificate) in &before.table.certificates {
+            prop_assert_eq!(after.table.certificates.get(name), Some(certificate));
+        }
+        let rows = after.rows.iter().filter(|row| row.service == "neighbour");
+        prop_assert_eq!(rows.collect::<Vec<_>>(), before.rows.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
     fn ids_and_with_them_the_order_of_maps_do_not_matter(apps in prop::collection::vec(app(), 1..5)) {
         let world = world_of(&apps);
         let mut renamed = world.clone();
@@ -95,7 +137,7 @@ proptest! {
     fn every_target_has_its_backend_and_no_route_is_empty(apps in prop::collection::vec(app(), 0..6)) {
         for cluster in route(&world_of(&apps)).clusters.values() {
             for route in cluster.table.routes.values() {
-                prop_assert!(!route.targets.is_empty());
+                prop_assert!(!route.targets.is_empty() || route.redirect.is_some());
                 for target in &route.targets {
                     prop_assert!(cluster.table.backends.contains_key(&target.backend));
                 }

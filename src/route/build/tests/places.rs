@@ -1,0 +1,117 @@
+//! Hosts, paths, conditions and redirects.
+
+use super::*;
+
+fn east() -> Story {
+    swarm().cluster("east", 1, "{default: true}")
+}
+
+fn one(labels: &[&str]) -> Routing {
+    route(&east().app("app", &["eastnet"], 1, labels).world())
+}
+
+#[test]
+fn a_redirect_covers_its_host_and_one_to_https_serves_what_is_there() {
+    insta::assert_snapshot!(told(&one(&[
+        "hosts=old.x,new.x,*.w.x",
+        "port=80",
+        "redirects=http://old.x,http://new.x/;http://new.x,https://new.x,308;http://new.x/v1,http://v1.x,301;http://a.w.x,http://new.x",
+    ])));
+}
+
+#[test]
+fn a_redirect_of_a_host_covers_the_context_root_and_named_routes_there() {
+    insta::assert_snapshot!(told(&one(&[
+        "hosts=old.x,new.x",
+        "port=80",
+        "context_root=/app",
+        "redirects=http://old.x,http://new.x",
+        "redirect_status=307",
+        "routes.api.path=/api",
+    ])));
+}
+
+#[test]
+fn paths_and_conditions_make_routes_of_their_own() {
+    insta::assert_snapshot!(told(&one(&[
+        "hosts=a.x",
+        "port=80",
+        "routes.beta.header.X-Beta=*",
+        "routes.login.path=/login",
+        "routes.login.path_type=exact",
+        "routes.login.methods=post,get",
+        "routes.item.path=/item/[0-9]+",
+        "routes.item.path_type=regex",
+        "routes.item.port=81",
+        "routes.version.header.x-version=~v[12]",
+        "routes.version.header.x-user=7",
+    ])));
+}
+
+#[test]
+fn named_routes_at_one_place_are_told_and_the_first_one_stays() {
+    insta::assert_snapshot!(told(&one(&[
+        "hosts=a.x",
+        "port=80",
+        "routes.b.port=81",
+        "routes.c.port=82",
+        "routes.c.hosts=a.x,c.x",
+    ])));
+}
+
+#[test]
+fn a_younger_service_at_one_place_may_stand_there_with_one_route_only() {
+    let world = east()
+        .app("first", &["eastnet"], 1, &["hosts=a.x", "port=80"])
+        .app(
+            "second",
+            &["eastnet"],
+            1,
+            &["hosts=a.x", "port=80", "routes.b.weight=2"],
+        )
+        .world();
+    let cluster = &route(&world).clusters["east"];
+    assert_eq!(cluster.table.routes["a.x/"].targets.len(), 2);
+    assert!(
+        cluster
+            .rows
+            .iter()
+            .any(|row| row.reason == "DuplicateRoute")
+    );
+}
+
+#[test]
+fn admission_holds_for_named_routes_too() {
+    let world = swarm()
+        .cluster(
+            "east",
+            1,
+            "{default: true, admission: {hosts: [\"*.east.x\"]}}",
+        )
+        .app(
+            "app",
+            &["eastnet"],
+            1,
+            &["hosts=a.east.x", "port=80", "routes.b.hosts=b.west.x"],
+        )
+        .world();
+    insta::assert_snapshot!(told(&route(&world)));
+}
+
+#[test]
+fn who_asks_for_more_protection_than_the_oldest_gives_is_not_served_there() {
+    for label in ["ip_allow=10.0.0.0/8", "ssl_only=true", "basic_auth=users"] {
+        let world = east()
+            .secret("users")
+            .app("first", &["eastnet"], 1, &["hosts=a.x", "port=80"])
+            .app("second", &["eastnet"], 1, &["hosts=a.x", "port=80", label])
+            .world();
+        let cluster = &route(&world).clusters["east"];
+        assert_eq!(cluster.table.routes["a.x/"].targets.len(), 1, "{label}");
+        let row = &cluster.rows[1];
+        assert_eq!(
+            (row.state, &*row.reason),
+            (RowState::Rejected, "LessProtected")
+        );
+    }
+}

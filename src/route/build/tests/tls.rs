@@ -1,0 +1,226 @@
+//! Certificates, passthrough, and TLS towards tasks.
+
+use super::*;
+
+fn with_secrets() -> Story {
+    let names = [
+        "a.cert",
+        "a.key",
+        "b.cert",
+        "b.key",
+        "shop_in.cert",
+        "users",
+        "ca",
+    ];
+    let story = swarm().cluster("east", 1, "{default: true}");
+    names.iter().fold(story, |story, name| story.secret(name))
+}
+
+const SEALED: [&str; 3] = ["port=443", "hosts=s.x", "ssl_passthrough=true"];
+
+#[test]
+fn certificates_stand_at_the_hosts_of_their_services() {
+    let world = with_secrets()
+        .app(
+            "shop",
+            &["eastnet"],
+            1,
+            &[
+                "hosts=a.x,*.a.x",
+                "port=80",
+                "ssl_cert=a.cert",
+                "ssl_key=a.key",
+                "routes.b.hosts=b.x",
+                "routes.b.ssl_cert=b.cert",
+                "routes.b.ssl_key=b.key",
+                "routes.same.hosts=c.x",
+            ],
+        )
+        .app(
+            "rest",
+            &["eastnet"],
+            1,
+            &[
+                "port=80",
+                "default_backend=true",
+                "ssl_cert=b.cert",
+                "ssl_key=b.key",
+            ],
+        )
+        .world();
+    insta::assert_snapshot!(told(&route(&world)));
+    let table = &route(&world).clusters["east"].table;
+    assert_eq!(
+        table.listener.default_certificate.as_deref(),
+        Some("service/rest")
+    );
+}
+
+#[test]
+fn a_host_stands_at_one_certificate_that_of_the_oldest_service() {
+    let world = with_secrets()
+        .app(
+            "first",
+            &["eastnet"],
+            1,
+            &["hosts=a.x", "port=80", "ssl_cert=a.cert", "ssl_key=a.key"],
+        )
+        .app(
+            "same",
+            &["eastnet"],
+            1,
+            &["hosts=a.x", "port=80", "ssl_cert=a.cert", "ssl_key=a.key"],
+        )
+        .app(
+            "other",
+            &["eastnet"],
+            1,
+            &[
+                "hosts=a.x,b.x",
+                "port=80",
+                "context_root=/b",
+                "ssl_cert=b.cert",
+                "ssl_key=b.key",
+            ],
+        )
+        .app(
+            "lost",
+            &["eastnet"],
+            1,
+            &["hosts=a.x", "port=80", "ssl_cert=b.cert", "ssl_key=a.key"],
+        )
+        .world();
+    insta::assert_snapshot!(told(&route(&world)));
+}
+
+#[test]
+fn a_secret_may_be_named_as_it_is_inside_the_stack() {
+    let labels = [
+        "com.docker.stack.namespace=shop",
+        "skep.hosts=a.x",
+        "skep.port=80",
+        "skep.ssl_cert=in.cert",
+        "skep.ssl_key=a.key",
+    ];
+    let world = with_secrets()
+        .service("shop_web", &["eastnet"], &labels)
+        .world();
+    let cluster = &route(&world).clusters["east"];
+    assert!(
+        cluster.secrets.contains("shop_in.cert"),
+        "{:?}",
+        cluster.rows
+    );
+}
+
+#[test]
+fn keys_of_the_control_stream_are_never_mounted_for_a_label() {
+    for label in [
+        "ssl_cert=skep-proxy-identity",
+        "basic_auth=skep-ca",
+        "backend_ca=skep-ca",
+    ] {
+        let key = if label.starts_with("ssl") {
+            "ssl_key=a.key"
+        } else {
+            "weight=1"
+        };
+        let labels = ["hosts=a.x", "port=80", key, label];
+        let world = with_secrets()
+            .installed()
+            .app("app", &["eastnet"], 1, &labels)
+            .world();
+        let cluster = &route(&world).clusters["east"];
+        assert_eq!(cluster.rows[0].reason, "SecretNotAllowed", "{label}");
+        assert!(cluster.secrets.is_empty());
+    }
+}
+
+#[test]
+fn passthrough_is_shared_and_serves_no_http_but_redirects() {
+    let world = with_secrets()
+        .app(
+            "blue",
+            &["eastnet"],
+            2,
+            &[
+                "port=443",
+                "hosts=s.x,t.x,*.u.x",
+                "ssl_passthrough=true",
+                "redirects=http://t.x,https://new.x,301",
+                "https_redirect=true",
+            ],
+        )
+        .app("green", &["eastnet"], 1, &SEALED)
+        .world();
+    insta::assert_snapshot!(told(&route(&world)));
+}
+
+#[test]
+fn of_passthrough_and_http_on_one_host_the_older_has_its_tls() {
+    let http = ["hosts=s.x", "port=80", "ssl_cert=a.cert", "ssl_key=a.key"];
+    let older =
+        with_secrets()
+            .app("web", &["eastnet"], 1, &http)
+            .app("sealed", &["eastnet"], 1, &SEALED);
+    insta::assert_snapshot!("the web is older", told(&route(&older.world())));
+    let younger =
+        with_secrets()
+            .app("sealed", &["eastnet"], 1, &SEALED)
+            .app("web", &["eastnet"], 1, &http);
+    insta::assert_snapshot!("the passthrough is older", told(&route(&younger.world())));
+}
+
+#[test]
+fn a_named_route_may_pass_tls_on() {
+    let labels = [
+        "skep.hosts=a.x",
+        "skep.port=80",
+        "skep.routes.db.hosts=db.x",
+        "skep.routes.db.port=5432",
+        "skep.routes.db.ssl_passthrough=true",
+    ];
+    let world = with_secrets()
+        .service("app", &["eastnet"], &labels)
+        .tasks("app", 1)
+        .world();
+    let table = &route(&world).clusters["east"].table;
+    assert_eq!(table.passthroughs["db.x"].targets[0].backend, "app:5432");
+    assert_eq!(table.routes.keys().collect::<Vec<_>>(), ["a.x/"]);
+}
+
+#[test]
+fn tasks_are_verified_when_it_is_asked_for_or_authorities_are_given() {
+    let tls = |labels: &[&str]| {
+        let mut all = vec!["hosts=*.a.x,b.x", "port=443"];
+        all.extend(labels);
+        let world = with_secrets().app("app", &["eastnet"], 1, &all).world();
+        let table = &route(&world).clusters["east"].table;
+        let tls = table.backends["app:443"].tls.clone();
+        tls.map(|tls| (tls.verify, tls.name, tls.ca))
+    };
+    let name = || "b.x".to_owned();
+    assert_eq!(tls(&[]), None);
+    assert_eq!(tls(&["ssl_backend=true"]), Some((false, name(), None)));
+    let verified = ["ssl_backend=true", "ssl_backend_tls_verify=required"];
+    assert_eq!(tls(&verified), Some((true, name(), None)));
+    let ca = Some("ca".to_owned());
+    assert_eq!(tls(&["backend_ca=ca"]), Some((true, name(), ca.clone())));
+    let unverified = ["backend_ca=ca", "ssl_backend_tls_verify=none"];
+    assert_eq!(tls(&unverified), Some((false, name(), ca)));
+    let named = ["ssl_backend=true", "backend_tls_name=in.x"];
+    assert_eq!(tls(&named), Some((false, "in.x".to_owned(), None)));
+}
+
+#[test]
+fn a_route_is_never_served_without_the_password_or_the_authorities_it_names() {
+    for label in ["basic_auth=gone", "backend_ca=gone"] {
+        let world = with_secrets()
+            .app("app", &["eastnet"], 1, &["hosts=a.x", "port=80", label])
+            .world();
+        let cluster = &route(&world).clusters["east"];
+        assert!(cluster.table.routes.is_empty());
+        assert_eq!(cluster.rows[0].reason, "SecretNotFound");
+        assert_eq!(cluster.rows[0].state, RowState::Rejected);
+    }
+}
