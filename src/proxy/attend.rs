@@ -41,15 +41,13 @@ pub(super) async fn attend<C: Future>(
                 return Poll::Ready(());
             }
         }
-        let mut due = first || timer.is_elapsed();
-        first = false;
         let in_head = watch.is_in_head();
+        // Asked before it is set anew: one that had fired wakes nobody until it is polled again.
+        let due = first || timer.is_elapsed() || timed_for_head != in_head;
+        first = false;
         if in_head && !timed_for_head {
             timer.as_mut().reset(Instant::now() + limits::HEAD_TIME);
-            // A timer that had fired wakes nobody until it is polled again.
-            due = true;
         }
-        due |= timed_for_head != in_head;
         timed_for_head = in_head;
         while due && timer.as_mut().poll(cx).is_ready() {
             let traffic = &worker.shared.tables.load().listener.traffic;
@@ -90,12 +88,13 @@ mod tests {
         let watch = Arc::new(Watch::new(true));
         watch.begin();
         watch.end(clock::now());
-        let mut polls = 0;
+        let (mut polls, mut begun) = (0, false);
         let mut head = Box::pin(sleep(limits::HEAD_TIME));
         let connection = std::future::poll_fn(|cx| {
-            if head.is_elapsed() {
+            if begun {
                 polls += 1;
             } else if head.as_mut().poll(cx).is_ready() {
+                begun = true;
                 watch.read();
             }
             Poll::<()>::Pending

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// How far a shutdown is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,20 +23,24 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Drain {
     stage: AtomicU8,
-    changes: watch::Sender<Stage>,
+    /// One for each stage: who waits for one is not woken by those before it, and so may go
+    /// without being polled until its own has come.
+    reached: [CancellationToken; 4],
 }
 
 impl Drain {
     pub(super) fn new() -> Self {
         Self {
             stage: AtomicU8::new(0),
-            changes: watch::Sender::new(Stage::Serving),
+            reached: std::array::from_fn(|_| CancellationToken::new()),
         }
     }
 
     pub(super) fn enter(&self, stage: Stage) {
         self.stage.store(stage as u8, Relaxed);
-        self.changes.send_replace(stage);
+        for reached in &self.reached[..=stage as usize] {
+            reached.cancel();
+        }
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -50,10 +54,40 @@ impl Drain {
 
     /// Until that stage is reached. Does not borrow, so that a connection can hold it.
     pub(super) fn reached(&self, stage: Stage) -> impl Future<Output = ()> + Send + use<> {
-        let mut changes = self.changes.subscribe();
-        async move {
-            // The sender lives as long as the process serves; without it all is over anyway.
-            let _ = changes.wait_for(|now| *now >= stage).await;
+        self.reached[stage as usize].clone().cancelled_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::task::{Context, Wake, Waker};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Relaxed);
         }
+    }
+
+    #[test]
+    fn who_waits_for_a_stage_is_woken_by_that_one_alone() {
+        let drain = Drain::new();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut closing = Box::pin(drain.reached(Stage::Closing));
+        let mut cx = Context::from_waker(&waker);
+        assert!(closing.as_mut().poll(&mut cx).is_pending());
+        drain.enter(Stage::Leaving);
+        assert!(!woken.0.load(Relaxed));
+        drain.enter(Stage::Over);
+        assert!(woken.0.load(Relaxed));
+        assert!(closing.as_mut().poll(&mut cx).is_ready());
+        assert_eq!(drain.stage(), Stage::Over);
     }
 }
