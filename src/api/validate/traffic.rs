@@ -1,6 +1,6 @@
 //! Listener settings.
 
-use super::Faults;
+use super::{Faults, repeated};
 use crate::api::grammar::{nearest, shortened};
 use crate::api::service_cluster::{Tls, TlsVersion, Traffic};
 use crate::api::value::Span;
@@ -61,6 +61,7 @@ fn tls(faults: &mut Faults, tls: &Tls) {
         min_version,
         cipher_suites,
     } = tls;
+    let twice = repeated(cipher_suites);
     for (n, suite) in cipher_suites.iter().enumerate() {
         let path = format!("spec.traffic.tls.cipherSuites[{n}]");
         let name = suite.as_str();
@@ -75,7 +76,7 @@ fn tls(faults: &mut Faults, tls: &Tls) {
                 None => "an empty list takes all good ones".to_owned(),
             };
             faults.add(path, message, hint);
-        } else if cipher_suites[..n].contains(suite) {
+        } else if twice.contains(&n) {
             faults.add(
                 path,
                 format!("`{name}` is listed twice"),
