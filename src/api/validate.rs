@@ -8,6 +8,7 @@ mod proxy;
 mod tests;
 mod traffic;
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use super::Diagnostic;
@@ -111,6 +112,14 @@ impl Faults {
     }
 }
 
+/// The places of items that stand before them already.
+fn repeated<T: Ord>(items: impl IntoIterator<Item = T>) -> BTreeSet<usize> {
+    let mut seen = BTreeSet::new();
+    let again = |item| !seen.insert(item);
+    let places = items.into_iter().map(again).enumerate();
+    places.filter_map(|(n, again)| again.then_some(n)).collect()
+}
+
 /// The path of a key of a map.
 fn keyed(path: &str, key: impl Display) -> String {
     let key = key.to_string();
@@ -169,14 +178,9 @@ fn admission(faults: &mut Faults, door: &Admission) {
         let path = keyed("spec.admission.selector.matchLabels", key);
         faults.check(path, label_key(key));
     }
-    for (n, host) in door.hosts.iter().enumerate() {
-        if door.hosts[..n].contains(host) {
-            let message = format!("`{host}` is listed twice");
-            faults.add(
-                format!("spec.admission.hosts[{n}]"),
-                message,
-                "keep one of them",
-            );
-        }
+    for n in repeated(&door.hosts) {
+        let message = format!("`{}` is listed twice", door.hosts[n]);
+        let path = format!("spec.admission.hosts[{n}]");
+        faults.add(path, message, "keep one of them");
     }
 }

@@ -115,13 +115,15 @@ impl Draft {
 
     /// The origin of the longest field path that a path begins with.
     fn origin_of(&self, path: &str) -> &(Pos, String) {
-        self.origins
-            .iter()
-            .filter(|(field, _)| {
-                path.strip_prefix(field.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-            })
-            .max_by_key(|(field, _)| field.len())
-            .map_or(&self.at, |(_, origin)| origin)
+        let mut field = path;
+        loop {
+            if let Some(origin) = self.origins.get(field) {
+                return origin;
+            }
+            match field.rfind(['.', '[']) {
+                Some(end) => field = &field[..end],
+                None => return &self.at,
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! One `[Extensions.NAME]`: its networks and its proxy service.
 
+use std::collections::BTreeSet;
+
 use super::draft::{Draft, Left};
 use super::given::{Faults, Given, Setting};
 use super::naming::Name;
@@ -81,8 +83,9 @@ fn networks(draft: &mut Draft, given: &Given) {
         return;
     };
     let mut networks: Vec<NetworkRef> = Vec::new();
+    let mut known = BTreeSet::new();
     for (at, name) in &setting.value {
-        if networks.iter().all(|known| known.name != *name) {
+        if known.insert(*name) {
             let field = format!("spec.networks[{}]", networks.len());
             draft.origin(&field, *at, &setting.path);
             networks.push(NetworkRef {

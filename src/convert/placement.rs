@@ -1,5 +1,7 @@
 //! Where proxies run: constraints and preferences.
 
+use std::collections::BTreeSet;
+
 use super::draft::Draft;
 use super::given::{Faults, Given};
 use crate::api::value::Constraint;
@@ -15,17 +17,19 @@ pub(super) fn constraints(draft: &mut Draft, given: &Given, faults: &mut Faults)
         return;
     };
     let mut found: Vec<Constraint> = Vec::new();
+    let mut known = BTreeSet::new();
     let mut is_linux = false;
     for (at, text) in &setting.value {
         match text.parse::<Constraint>() {
             Ok(constraint) if constraint.to_string() == "node.platform.os==linux" => {
                 is_linux = true;
             }
-            Ok(constraint) if !found.contains(&constraint) => {
-                draft.origin(&format!("{FIELD}[{}]", found.len()), *at, &setting.path);
-                found.push(constraint);
+            Ok(constraint) => {
+                if known.insert(constraint.clone()) {
+                    draft.origin(&format!("{FIELD}[{}]", found.len()), *at, &setting.path);
+                    found.push(constraint);
+                }
             }
-            Ok(_) => {}
             Err(message) => {
                 let message = super::units::printable(&message);
                 faults.at(*at, setting.path.as_str(), message, "");

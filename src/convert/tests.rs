@@ -50,6 +50,17 @@ fn the_configuration_that_ucp_writes_becomes_the_default_cluster() {
 }
 
 #[test]
+fn the_guide_shows_what_is_really_printed() {
+    let guide = include_str!("../../docs/migrate-from-interlock.md");
+    let converted = interlock("interlock.toml", SHIPPED).unwrap();
+    assert!(
+        guide.contains(&converted.summary[0]),
+        "{}",
+        converted.summary[0]
+    );
+}
+
+#[test]
 fn east_and_west_become_two_clusters_on_their_networks() {
     insta::assert_snapshot!(golden(EAST_WEST));
 }
@@ -148,7 +159,7 @@ fn text_of_the_file_never_leaves_its_comment() {
 }
 
 #[test]
-fn a_large_file_takes_no_more_time_than_its_size_asks_for() {
+fn a_file_of_thousands_of_extensions_is_converted() {
     let mut text = String::new();
     for n in 0..2000 {
         let _ = write!(
@@ -156,10 +167,7 @@ fn a_large_file_takes_no_more_time_than_its_size_asks_for() {
             "[Extensions.c{n}]\nServiceCluster = \"c{n}\"\nPublishMode = \"host\"\n"
         );
     }
-    let begun = std::time::Instant::now();
     assert_eq!(interlock("x", &text).unwrap().clusters.len(), 2000);
-    // Far more than it takes, far less than what grows with the square would.
-    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
 
 /// Values as they may stand behind any option.

@@ -118,12 +118,17 @@ impl Reader {
                 }
             }
             if self.faults.len() >= FAULTS_MAX {
-                let message = format!("more than {FAULTS_MAX} faults: the rest is not shown");
-                self.faults.push(Diagnostic::at("", message));
+                self.too_many();
                 return None;
             }
         }
         None
+    }
+
+    fn too_many(&mut self) {
+        let message = format!("more than {FAULTS_MAX} faults: the rest is not shown");
+        let fault = placed(&self.root, &[], Diagnostic::at("", message));
+        self.faults.push(fault);
     }
 
     /// The faults that only several fields together can show.
@@ -138,6 +143,9 @@ impl Reader {
                 .reported
                 .keys()
                 .any(|known| known.starts_with(&path) || path.starts_with(known));
+            if self.faults.len() >= FAULTS_MAX {
+                return self.too_many();
+            }
             if !told {
                 self.faults.push(placed(&self.root, &path, fault));
             }

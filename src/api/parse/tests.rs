@@ -214,6 +214,16 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn of_thousands_of_faults_the_first_are_told() {
+    let mut text = "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: east}\nspec:\n  networks:\n".to_owned();
+    text.push_str(&"  - {name: again}\n".repeat(30_000));
+    let faults = manifests("x", &text).faults;
+    assert_eq!(faults.len(), super::load::FAULTS_MAX + 1);
+    assert!(faults.iter().all(|fault| fault.line > 0));
+    assert!(faults.iter().any(|f| f.message.contains("is not shown")));
+}
+
 /// The good manifests of the tests, to change a bit of.
 const SAMPLE: &str = include_str!("../../../tests/manifests/good/east.yaml");
 

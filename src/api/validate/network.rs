@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Faults, grammar};
+use super::{Faults, grammar, repeated};
 use crate::api::grammar::shortened;
 use crate::api::service_cluster::NetworkRef;
 use crate::names::CONTROL_NETWORK;
@@ -11,6 +11,7 @@ use crate::names::CONTROL_NETWORK;
 const BUILT_IN: [&str; 5] = ["bridge", "docker_gwbridge", "host", "ingress", "none"];
 
 pub(super) fn check(faults: &mut Faults, networks: &[NetworkRef]) {
+    let twice = repeated(networks.iter().map(|network| &network.name));
     for (n, network) in networks.iter().enumerate() {
         let path = format!("spec.networks[{n}].name");
         let name = network.name.as_str();
@@ -27,7 +28,7 @@ pub(super) fn check(faults: &mut Faults, networks: &[NetworkRef]) {
             let message = format!("`{name}` is Skep's own network, every proxy is on it");
             faults.add(path.as_str(), message, "take it out of the list");
         }
-        if networks[..n].iter().any(|other| other.name == name) {
+        if twice.contains(&n) {
             let message = format!("`{}` is listed twice", shortened(name));
             faults.add(path, message, "keep one of them");
         }

@@ -1,6 +1,6 @@
 //! Placement: nodes, the labels that become constraints, preferences.
 
-use super::{Faults, keyed};
+use super::{Faults, keyed, repeated};
 use crate::api::grammar::{self, shortened};
 use crate::api::service_cluster::{NodeSelector, Placement};
 
@@ -43,11 +43,12 @@ pub(super) fn check(faults: &mut Faults, placement: &Placement) {
         let path = keyed("spec.placement.labels", key);
         faults.check(path, grammar::constrainable(key, value));
     }
+    let twice = repeated(constraints);
     for (n, constraint) in constraints.iter().enumerate() {
         let path = format!("spec.placement.constraints[{n}]");
         let sound = grammar::constrainable(&constraint.key, &constraint.value);
         faults.check(path.as_str(), sound);
-        if constraints[..n].contains(constraint) {
+        if twice.contains(&n) {
             faults.add(
                 path,
                 format!("`{constraint}` is listed twice"),
@@ -76,12 +77,13 @@ fn node_names(faults: &mut Faults, names: &[String]) {
         let hint = "name the nodes, or leave `nodes` out to label none";
         faults.add("spec.placement.nodes", "the list is empty", hint);
     }
+    let twice = repeated(names);
     for (n, name) in names.iter().enumerate() {
         let path = format!("spec.placement.nodes[{n}]");
         if name.is_empty() || name.len() > 253 || name.contains(char::is_whitespace) {
             let message = format!("`{}` is not the name or id of a node", shortened(name));
             faults.add(path, message, "`docker node ls` shows them");
-        } else if names[..n].contains(name) {
+        } else if twice.contains(&n) {
             faults.add(
                 path,
                 format!("`{name}` is listed twice"),

@@ -1,6 +1,6 @@
 //! Listener settings.
 
-use super::Faults;
+use super::{Faults, repeated};
 use crate::api::grammar::{certificate_name, nearest, shortened};
 use crate::api::service_cluster::{Tls, TlsVersion, Traffic};
 use crate::api::value::Span;
@@ -68,6 +68,7 @@ fn tls(faults: &mut Faults, tls: &Tls) {
         let hint = "write the name of a stored certificate, `skep certs ls` lists them";
         faults.add("spec.traffic.tls.defaultCertificate", message, hint);
     }
+    let twice = repeated(cipher_suites);
     for (n, suite) in cipher_suites.iter().enumerate() {
         let path = format!("spec.traffic.tls.cipherSuites[{n}]");
         let name = suite.as_str();
@@ -82,7 +83,7 @@ fn tls(faults: &mut Faults, tls: &Tls) {
                 None => "an empty list takes all good ones".to_owned(),
             };
             faults.add(path, message, hint);
-        } else if cipher_suites[..n].contains(suite) {
+        } else if twice.contains(&n) {
             faults.add(
                 path,
                 format!("`{name}` is listed twice"),
