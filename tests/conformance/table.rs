@@ -30,7 +30,7 @@ pub struct Table {
 pub struct Group {
     pub name: String,
     pub pending: Option<String>,
-    /// The cluster whose proxy is asked; the file's first one unless told otherwise.
+    /// The cluster whose proxy is asked; the file's first one by name unless told otherwise.
     pub cluster: Option<String>,
     /// In order of age.
     #[serde(default)]
