@@ -32,6 +32,8 @@ pub(super) struct Context {
     /// Its address as a header's value.
     pub(super) address: HeaderValue,
     pub(super) watch: Arc<Watch>,
+    /// It came over TLS, which ends here.
+    pub(super) tls: bool,
 }
 
 /// Serves a connection until either side ends it.
@@ -58,6 +60,7 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: TcpStream, peer: Sock
         peer,
         address: address.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
         watch: Arc::clone(&watch),
+        tls: false,
     });
     let io = TokioIo::new(ClientIo {
         stream,

@@ -38,9 +38,9 @@ pub(super) fn prepare<'t>(
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Connect", text).closing());
     }
     let named = host_of(&mut parts)?;
-    if traffic.redirect_http_to_https && !headers::came_by_tls(&parts.headers, traffic.trusted_hops)
-    {
-        return Err(to_https(&parts, &named));
+    let is_plain = !context.tls && !headers::came_by_tls(&parts.headers, traffic.trusted_hops);
+    if traffic.redirect_http_to_https && is_plain {
+        return Err(to_https(&parts, &named, table.listener.https_port));
     }
     let route = find(table, &named, &parts)?;
     let limit = match traffic.max_request_body.0 {
@@ -62,8 +62,8 @@ pub(super) fn prepare<'t>(
     headers::frame(&mut parts.headers, was_chunked, upload.is_some());
     let client = Client {
         address: &context.address,
-        scheme: "http",
-        port: port_of(&named),
+        scheme: if context.tls { "https" } else { "http" },
+        port: port_of(&named, context.tls),
         host: &named,
         trusted_hops: traffic.trusted_hops,
     };
@@ -136,7 +136,7 @@ fn find<'t>(
 }
 
 /// 301 for GET and HEAD, which every client follows; 308 for the others, which keeps the method.
-fn to_https(parts: &Parts, named: &HeaderValue) -> Refusal {
+fn to_https(parts: &Parts, named: &HeaderValue, port: u16) -> Refusal {
     let status = match parts.method {
         Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
         _ => StatusCode::PERMANENT_REDIRECT,
@@ -148,7 +148,11 @@ fn to_https(parts: &Parts, named: &HeaderValue) -> Refusal {
         .ok()
         .and_then(|raw| host::key(raw, &mut room));
     let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    refusal.location = key.and_then(|host| format!("https://{host}{path}").parse().ok());
+    let url = |host| match port {
+        0 | 443 => format!("https://{host}{path}"),
+        port => format!("https://{host}:{port}{path}"),
+    };
+    refusal.location = key.and_then(|host| url(host).parse().ok());
     refusal
 }
 
@@ -166,10 +170,10 @@ fn upgrade(parts: &mut Parts) -> Option<(HeaderValue, OnUpgrade)> {
 }
 
 /// The port that the client believes to speak to: the container's own is nobody's business.
-fn port_of(named: &HeaderValue) -> HeaderValue {
+fn port_of(named: &HeaderValue, tls: bool) -> HeaderValue {
     let port = named.to_str().ok().and_then(host::port);
     port.and_then(|port| port.parse().ok())
-        .unwrap_or(HeaderValue::from_static("80"))
+        .unwrap_or(HeaderValue::from_static(if tls { "443" } else { "80" }))
 }
 
 /// The target in origin form, with the route's prefix cut off where it says so.
