@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::drain::Stage;
+use super::linger::Linger;
 use super::proxy_protocol::{self, Header};
 use super::watch::{Verdict, Watch};
 use super::worker::Worker;
@@ -63,7 +64,7 @@ pub(super) async fn serve(worker: Arc<Worker>, mut stream: TcpStream, peer: Sock
         tls: false,
     });
     let io = TokioIo::new(ClientIo {
-        stream,
+        stream: Linger::new(stream, Arc::clone(&watch)),
         first: greeting.first,
         watch: Arc::clone(&watch),
     });
@@ -197,7 +198,7 @@ async fn more(stream: &mut TcpStream, bytes: &mut BytesMut) -> Option<()> {
 
 /// The socket with what was read of it before, telling the watch what moves.
 struct ClientIo {
-    stream: TcpStream,
+    stream: Linger<TcpStream>,
     first: Bytes,
     watch: Arc<Watch>,
 }

@@ -3,7 +3,7 @@
 //! *Guarantees*: a change is acknowledged when requests already follow it; a resource that cannot
 //! be used is refused by name and harms no other; writing the state delays no change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,9 +34,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(workers: usize, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(workers: usize, secrets_dir: &Path, shared: Arc<Shared>) -> Self {
         Self {
-            assembler: Assembler::new(workers),
+            assembler: Assembler::with_secrets(workers, secrets_dir),
             known: Snapshot::default(),
             shared,
             heard_listener: false,
@@ -115,7 +115,7 @@ impl Source {
                 .set_listener(wire::decode_listener(&resource.body)?),
             ROUTE => self
                 .assembler
-                .set_route(name, wire::decode_route(&resource.body)?),
+                .admit_route(name, wire::decode_route(&resource.body)?)?,
             PASSTHROUGH => drop(wire::decode_passthrough(&resource.body)?),
             CERTIFICATE => drop(wire::decode_certificate(&resource.body)?),
             _ => self

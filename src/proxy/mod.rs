@@ -7,8 +7,10 @@
 //! | `table` | the compiled table: lookup, weights, health of endpoints |
 //! | `assemble` | resources in, the next table out, at the cost of what changed |
 //! | `worker`, `connection`, `watch` | one runtime a core; sockets, limits, time |
-//! | `handle`, `prepare`, `headers`, `body`, `upstream`, `tunnel` | one request |
-//! | `access_log`, `metrics`, `report`, `admin` | what is told of it |
+//! | `handle`, `prepare`, `path`, `headers`, `forwarded`, `body`, `upstream`, `tunnel` | one request |
+//! | `policy`, `reply` | what a route asks for besides forwarding; the proxy's own answers |
+//! | `linger` | the end of a connection that a client still writes to |
+//! | `access_log`, `metrics`, `reasons`, `report`, `admin` | what is told of it |
 //! | `control`, `state` | where tables come from: the operator, and the disk |
 //! | `run`, `drain` | the beginning and the end |
 
@@ -21,14 +23,19 @@ mod connection;
 mod control;
 mod drain;
 mod error;
+mod forwarded;
 mod handle;
 mod headers;
 mod host;
 mod id;
 mod limits;
+mod linger;
 mod metrics;
+mod path;
+mod policy;
 mod prepare;
 mod proxy_protocol;
+mod reasons;
 mod reply;
 mod report;
 mod run;

@@ -119,7 +119,7 @@ async fn serve(
     let admin = tokio::spawn(admin::serve(admin, Arc::clone(&shared), is_listening));
     let admin = AbortOnDrop(admin);
 
-    let mut source = Source::new(workers, Arc::clone(&shared));
+    let mut source = Source::new(workers, &settings.secrets_dir, Arc::clone(&shared));
     let (whole, mut is_whole) = watch::channel(restore(&settings, &mut source));
     let _ = tell_known.send(source.known().clone());
     let stop_keeping = CancellationToken::new();

@@ -22,6 +22,8 @@ pub struct ProxySettings {
     pub admin: SocketAddr,
     /// Directory of the last good state; `None`: none is kept.
     pub state_dir: Option<PathBuf>,
+    /// Directory of the secrets that are mounted in the proxy.
+    pub secrets_dir: PathBuf,
     /// Threads that serve; 0: one a core.
     pub workers: usize,
     /// Is told the addresses as they are bound.
@@ -50,7 +52,7 @@ pub struct Bound {
 
 impl ProxySettings {
     /// Settings for a cluster with the fixed ports of the container on all addresses, state in
-    /// `/state` and no control stream.
+    /// `/state`, secrets where the engine mounts them, and no control stream.
     #[must_use]
     pub fn new(cluster: &str) -> Self {
         let any = std::net::Ipv6Addr::UNSPECIFIED;
@@ -62,6 +64,7 @@ impl ProxySettings {
             listen: vec![(any, crate::names::PROXY_HTTP_PORT).into()],
             admin: (any, crate::names::ADMIN_PORT).into(),
             state_dir: Some(crate::names::PROXY_STATE_DIR.into()),
+            secrets_dir: crate::names::SECRETS_DIR.into(),
             workers: 0,
             bound: None,
         }

@@ -30,15 +30,21 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy that knows nothing yet.
     pub fn empty(state_dir: Option<&Path>) -> Self {
+        Self::set_up(|settings| settings.state_dir = state_dir.map(Into::into))
+    }
+
+    /// The same with settings of its own.
+    pub fn set_up(change: impl FnOnce(&mut ProxySettings)) -> Self {
         let (deliver, deliveries) = mpsc::channel(4);
         let (told, bound) = watch::channel(Bound::default());
         let stop = CancellationToken::new();
         let mut settings = ProxySettings::new("east");
         settings.listen = vec![([127, 0, 0, 1], 0).into()];
         settings.admin = ([127, 0, 0, 1], 0).into();
-        settings.state_dir = state_dir.map(Into::into);
+        settings.state_dir = None;
         settings.workers = 2;
         settings.bound = Some(told);
+        change(&mut settings);
         let task = tokio::spawn(run_with(settings, deliveries, stop.clone()));
         Self {
             bound,
@@ -58,7 +64,13 @@ impl Proxy {
 
     /// Brings the proxy to this table as the operator would: backends, routes, removals.
     pub async fn apply(&mut self, table: &RouteTable) {
+        self.offer(table).await.unwrap();
+    }
+
+    /// The same where the proxy may refuse part of it; the rest is in use.
+    pub async fn offer(&mut self, table: &RouteTable) -> Result<(), String> {
         let next = wire::snapshot(table);
+        let mut outcome = Ok(());
         for kind in TYPES {
             let (old, new) = (self.known.types.get(kind), &next.types[kind]);
             let old = old.cloned().unwrap_or_default();
@@ -74,9 +86,10 @@ impl Proxy {
                     .cloned()
                     .collect(),
             };
-            self.deliver(change).await.unwrap();
+            outcome = outcome.and(self.deliver(change).await);
         }
         self.known = next;
+        outcome
     }
 
     pub async fn deliver(&self, change: Change) -> Result<(), String> {
@@ -106,6 +119,15 @@ impl Proxy {
 
     pub async fn get(&mut self, host: &str, path: &str) -> Answer {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        ask(self.address().await, &request).await
+    }
+
+    /// A request with these lines in its head, on a connection of its own.
+    pub async fn ask(&mut self, line: &str, headers: &[&str]) -> Answer {
+        let headers = headers
+            .iter()
+            .fold(String::new(), |all, it| all + it + "\r\n");
+        let request = format!("{line} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
         ask(self.address().await, &request).await
     }
 
@@ -155,6 +177,25 @@ pub struct Answer {
     pub status: u16,
     pub head: String,
     pub body: String,
+}
+
+impl Answer {
+    /// The value of a header; several are joined.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let values: Vec<&str> = self
+            .head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(it, _)| *it == name)
+            .map(|(_, value)| value)
+            .collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    /// Why the proxy answered itself.
+    pub fn reason(&self) -> String {
+        self.header("x-skep-reason").unwrap_or_default()
+    }
 }
 
 /// Sends bytes and reads to the end of the connection.

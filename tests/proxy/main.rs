@@ -2,7 +2,12 @@
 // Tests say what went wrong by panicking; clippy does not see that these crates are all tests.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod auth;
+mod cors;
 mod forwarding;
 mod harness;
 mod life;
 mod limits;
+mod linger;
+mod paths;
+mod policy;
