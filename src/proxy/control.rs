@@ -24,6 +24,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// A listener without routes is a table too, if none follow within this.
 const NO_ROUTES: Duration = Duration::from_secs(2);
 
+/// The version of a resource that was refused and has no last good one.
+const REFUSED: &str = "refused";
+
 /// Builds tables from resources and remembers what it was built from.
 pub(super) struct Source {
     assembler: Assembler,
@@ -85,6 +88,9 @@ impl Source {
                     known.insert(name, resource);
                 }
                 Err(fault) => {
+                    if kind == ROUTE {
+                        self.remember_refused(&name, resource);
+                    }
                     count(&self.shared.metrics.changes_refused);
                     faults.push(format!("{name}: {fault}"));
                 }
@@ -105,6 +111,16 @@ impl Source {
             Ok(())
         } else {
             Err(faults.join("; "))
+        }
+    }
+
+    /// A route that is closed must be so after a restart, too, when no operator tells of it. Its
+    /// version is none that an operator has, so it will be sent again.
+    fn remember_refused(&mut self, name: &str, resource: Resource) {
+        let known = self.known.types.entry(ROUTE).or_default();
+        let refused = known.entry(name.to_owned()).or_insert(resource.clone());
+        if refused.body == resource.body {
+            REFUSED.clone_into(&mut refused.version);
         }
     }
 

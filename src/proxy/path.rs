@@ -157,4 +157,50 @@ mod tests {
             assert_eq!(reading(&once), Ok(None), "{path} -> {once}");
         }
     }
+
+    /// One step of those that a server may take.
+    fn step(path: &str, step: u8) -> String {
+        match step {
+            0 => decode(path).unwrap().into_owned(),
+            1 => path.replace('\\', "/"),
+            2 => path
+                .split('/')
+                .map(|it| it.split(';').next().unwrap())
+                .collect::<Vec<_>>()
+                .join("/"),
+            _ => path
+                .split('/')
+                .enumerate()
+                .filter(|(at, it)| *at == 0 || !it.is_empty())
+                .map(|(_, it)| it)
+                .collect::<Vec<_>>()
+                .join("/"),
+        }
+    }
+
+    fn below(path: &str, prefix: &str) -> bool {
+        let rest = path.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    proptest::proptest! {
+        /// If a path is below the same prefixes by its text and by its last reading, then it is
+        /// by all readings in between: nothing is won by a server that takes some of the steps.
+        #[test]
+        fn no_server_reads_a_path_into_a_prefix_that_matching_did_not_see(
+            path in "(/|//|a|b|%61|%62|;|%3b|%2f|%5c|\\\\|\\.|%2e|c){1,12}",
+            steps in proptest::collection::vec(0_u8..4, 0..6),
+        ) {
+            let path = format!("/{path}");
+            let Ok(last) = reading(&path) else { return Ok(()) };
+            let last = last.unwrap_or_else(|| path.clone());
+            let between = steps.iter().fold(path.clone(), |path, it| step(&path, *it));
+            for prefix in ["/a", "/b", "/a/b", "/a/a", "/b/a/c"] {
+                let (first, seen) = (below(&path, prefix), below(&last, prefix));
+                if first == seen {
+                    proptest::prop_assert_eq!(below(&between, prefix), seen, "{} {}", between, last);
+                }
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@ use super::forwarded::{self, Client};
 use super::policy::{Asked, Finish, https_url};
 use super::reply::Refusal;
 use super::table::{LiveRoute, Table};
-use super::{headers, host, path};
+use super::{headers, host, path, policy};
 use crate::route::PathMatch;
 
 /// A request as the endpoint will get it.
@@ -156,13 +156,32 @@ fn find<'t>(
         "*" => "/",
         path => path,
     };
-    let route = table.find(key, path, parts);
+    let route = lookup(table, key, path, parts);
     check_readings(table, key, path, parts, route)?;
     route.map(AsRef::as_ref).ok_or_else(|| {
         // The key holds no character that could mean something to whoever reads this.
         let text = format!("no route for host {key}");
         Refusal::new(StatusCode::NOT_FOUND, "NoRoute", text)
     })
+}
+
+/// The route of a request; that of a preflight is the one of the request that it asks for, if that
+/// one answers preflights.
+fn lookup<'t>(
+    table: &'t Table,
+    key: &str,
+    path: &str,
+    parts: &Parts,
+) -> Option<&'t Arc<LiveRoute>> {
+    if let Some(method) = policy::preflight(parts) {
+        let mut asked = Request::new(()).into_parts().0;
+        (asked.method, asked.headers) = (method, parts.headers.clone());
+        let route = table.find(key, path, &asked);
+        if route.is_some_and(|route| route.checks.as_ref().is_some_and(|it| it.has_cors())) {
+            return route;
+        }
+    }
+    table.find(key, path, parts)
 }
 
 /// Refuses a path that leads to one route as it stands, and to another one as a server may read
@@ -185,7 +204,7 @@ fn check_readings(
     let Some(reading) = reading else {
         return Ok(());
     };
-    let same = match (route, table.find(key, &reading, parts)) {
+    let same = match (route, lookup(table, key, &reading, parts)) {
         (Some(route), Some(other)) => Arc::ptr_eq(route, other),
         (None, None) => true,
         _ => false,

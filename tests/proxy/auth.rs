@@ -150,6 +150,30 @@ async fn a_route_without_its_file_is_refused_by_name_and_never_served_open() {
 }
 
 #[tokio::test]
+async fn a_closed_route_is_closed_after_restarts_without_an_operator() {
+    let (state, secrets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let start = || {
+        Proxy::set_up(|settings| {
+            settings.state_dir = Some(state.path().into());
+            settings.secrets_dir = secrets.path().into();
+        })
+    };
+    let mut proxy = start();
+    let routes = half_open(echo_heads().await, "team");
+    proxy.offer(&routes).await.unwrap_err();
+    for _ in 0..2 {
+        assert_eq!(proxy.get("demo.a", "/").await.status, 200);
+        assert_eq!(proxy.get("demo.a", "/admin").await.status, 503);
+        proxy.stop.cancel();
+        proxy.task.await.unwrap().unwrap();
+        proxy = start();
+    }
+    std::fs::write(secrets.path().join("team"), FILE).unwrap();
+    proxy.offer(&routes).await.unwrap();
+    assert_eq!(proxy.get("demo.a", "/admin").await.status, 401);
+}
+
+#[tokio::test]
 async fn a_protected_path_has_no_other_way_in() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("team"), FILE).unwrap();

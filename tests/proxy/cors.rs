@@ -123,3 +123,23 @@ async fn any_origin_is_let_in_without_credentials_only() {
     assert_eq!(answer.header("access-control-allow-origin").unwrap(), "*");
     assert_eq!(answer.header("access-control-allow-credentials"), None);
 }
+
+#[tokio::test]
+async fn a_preflight_goes_to_the_route_of_the_method_that_it_asks_for() {
+    let mut routes = with_policy(
+        &[echo_heads().await],
+        policy(rules(&["https://a.b"], false)),
+    );
+    let mut route = routes.routes.remove("demo.a/").unwrap();
+    route.when.methods.insert("PUT".to_owned());
+    routes.routes.insert(route.name(), route);
+    let mut proxy = Proxy::serving(&routes).await;
+    let asks = from("origin: https://a.b", &PREFLIGHT);
+    assert_eq!(proxy.ask("OPTIONS /x", &asks).await.status, 204);
+    let other = [
+        "host: demo.a",
+        "origin: https://a.b",
+        "access-control-request-method: GET",
+    ];
+    assert_eq!(proxy.ask("OPTIONS /x", &other).await.status, 404);
+}

@@ -63,3 +63,31 @@ async fn a_client_that_sends_nothing_more_is_let_go() {
         "the end is sent at once"
     );
 }
+
+#[tokio::test]
+async fn curl_learns_why_its_upload_is_refused() {
+    let mut routes = table(&[("demo.a", "/", &[nobody().await])]);
+    routes.listener.traffic.max_request_body = ByteSize(1000);
+    let mut proxy = Proxy::serving(&routes).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), vec![0; 3 << 20]).unwrap();
+    let url = format!("http://{}/x", proxy.address().await);
+    let data = format!("@{}", file.path().display());
+    // Without `Expect` it sends at once, as browsers do.
+    let curl = tokio::process::Command::new("curl")
+        .args([
+            "-s",
+            "-H",
+            "Host: demo.a",
+            "-H",
+            "Expect:",
+            "--data-binary",
+            &data,
+        ])
+        .args(["-w", "%{http_code}", &url])
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&curl.stdout);
+    assert!(text.ends_with("413"), "{text}");
+}

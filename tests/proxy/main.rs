@@ -11,3 +11,4 @@ mod limits;
 mod linger;
 mod paths;
 mod policy;
+mod told;

@@ -96,15 +96,11 @@ impl Cors {
 
     /// Answers a preflight; other requests pass.
     pub(super) fn admit(&self, parts: &Parts) -> Result<(), Refusal> {
-        if parts.method != Method::OPTIONS
-            || !parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        {
+        if preflight(parts).is_none() {
             return Ok(());
         }
-        let Some(origin) = parts.headers.get(ORIGIN) else {
-            return Ok(());
-        };
-        if self.grant(origin).is_none() {
+        let origin = parts.headers.get(ORIGIN);
+        if origin.and_then(|origin| self.grant(origin)).is_none() {
             let text = "this origin may not ask here";
             return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
@@ -158,6 +154,15 @@ impl Cors {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, expose.clone());
         }
     }
+}
+
+/// The method that a preflight asks for; `None`: it is another request.
+pub(in crate::proxy) fn preflight(parts: &Parts) -> Option<Method> {
+    if parts.method != Method::OPTIONS || !parts.headers.contains_key(ORIGIN) {
+        return None;
+    }
+    let asked = parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+    Method::from_bytes(asked.as_bytes()).ok()
 }
 
 /// What may stand for the star: one or more labels, nothing that could end a host.

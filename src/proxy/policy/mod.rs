@@ -22,6 +22,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+pub(in crate::proxy) use cors::preflight;
 pub(in crate::proxy) use keep::Keep;
 pub(in crate::proxy) use redirect::https_url;
 
@@ -209,6 +210,11 @@ impl LivePolicy {
             Some(rate) => rate.admit(asked, &parts.headers),
             None => Ok(()),
         }
+    }
+
+    /// Whether it answers preflights.
+    pub(in crate::proxy) fn has_cors(&self) -> bool {
+        self.cors.is_some()
     }
 
     /// The largest body, if the route says so itself.
