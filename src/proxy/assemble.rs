@@ -3,10 +3,11 @@
 //! *Guarantees*: a route becomes live only when all its backends are known; until then what was
 //! live under its name stays. One change costs what it touches, whatever the size of the table.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::policy::{Keep, LivePolicy};
 use super::table::{LiveBackend, LiveRoute, Table};
 use super::tls;
 use crate::route::{Backend, Certificate, Listener, Passthrough, Route, RouteTable};
@@ -15,11 +16,14 @@ use crate::route::{Backend, Certificate, Listener, Passthrough, Route, RouteTabl
 #[derive(Debug, Default)]
 pub struct Assembler {
     workers: usize,
+    keep: Keep,
     table: Table,
     wanted: HashMap<String, Route>,
     /// What is in the table, by name; it differs from `wanted` while a backend is missing.
     live: HashMap<String, Route>,
     backends: HashMap<String, Arc<LiveBackend>>,
+    /// Names of the live routes that serve nothing, because they ask what cannot be done.
+    closed: HashSet<String>,
     /// Names of the routes, wanted or live, that name a backend.
     users: HashMap<String, BTreeSet<String>>,
     tls: tls::Keep,
@@ -35,11 +39,14 @@ impl Assembler {
         }
     }
 
-    /// Files of certificates are read from that folder.
+    /// The same with the directory of the secrets that routes and certificates may name.
     #[must_use]
-    pub fn with_secrets(mut self, secrets: &Path) -> Self {
-        self.tls = tls::Keep::new(secrets);
-        self
+    pub fn with_secrets(workers: usize, secrets_dir: &Path) -> Self {
+        Self {
+            keep: Keep::new(secrets_dir),
+            tls: tls::Keep::new(secrets_dir),
+            ..Self::new(workers)
+        }
     }
 
     /// Takes in a whole route table.
@@ -141,7 +148,26 @@ impl Assembler {
         self.tls.remove_passthrough(name);
     }
 
-    /// Adds or changes a route.
+    /// Adds or changes a route, if this proxy can do all that it asks. Else what was live under
+    /// its name stays; if nothing was, it is closed: its requests must not go to a route of less
+    /// demands.
+    ///
+    /// # Errors
+    /// What cannot be done.
+    pub fn admit_route(&mut self, name: &str, route: Route) -> Result<(), String> {
+        let possible = LivePolicy::check(&route).and_then(|()| self.keep.read(&route.policy));
+        if possible.is_ok() {
+            self.closed.remove(name);
+            self.set_route(name, route);
+        } else if !self.live.contains_key(name) || self.closed.contains(name) {
+            self.closed.insert(name.to_owned());
+            let targets = Vec::new();
+            self.set_route(name, Route { targets, ..route });
+        }
+        possible
+    }
+
+    /// Adds or changes a route that is known to be possible.
     pub fn set_route(&mut self, name: &str, route: Route) {
         for target in &route.targets {
             let users = self.users.entry(target.backend.clone()).or_default();
@@ -153,6 +179,7 @@ impl Assembler {
 
     /// Removes a route.
     pub fn remove_route(&mut self, name: &str) {
+        self.closed.remove(name);
         let gone = [self.wanted.remove(name), self.live.remove(name)];
         for route in gone.into_iter().flatten() {
             self.table.take(&route, name);
@@ -206,9 +233,16 @@ impl Assembler {
     fn compile(&self, name: &str, route: &Route) -> Option<LiveRoute> {
         let last = self.table.standing(route);
         let last = last.filter(|last| *last.name == *name);
-        LiveRoute::compile(name, route, last.map(AsRef::as_ref), |backend| {
+        let mut live = LiveRoute::compile(name, route, last.map(AsRef::as_ref), |backend| {
             self.backends.get(backend).cloned()
-        })
+        })?;
+        live.checks = if self.closed.contains(name) {
+            Some(LivePolicy::closed())
+        } else {
+            let last = last.and_then(|last| last.checks.as_deref());
+            LivePolicy::compile(name, route, last, &self.keep)
+        };
+        Some(live)
     }
 
     /// Drops the marks of a route that is neither wanted nor live as it was.

@@ -15,3 +15,9 @@ pub(super) fn now() -> u64 {
     let began = *BEGAN;
     millis(Instant::now().max(began))
 }
+
+/// Nanoseconds since the process began, plus one.
+pub(super) fn nanos() -> u64 {
+    let passed = Instant::now().saturating_duration_since(*BEGAN).as_nanos();
+    u64::try_from(passed).unwrap_or(u64::MAX - 1) + 1
+}

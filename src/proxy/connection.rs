@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::attend::attend;
 use super::drain::Stage;
 use super::greet::{self, Replay};
+use super::linger::Linger;
 use super::tls::Secured;
 use super::watch::Watch;
 use super::worker::{Open, Worker};
@@ -138,7 +139,7 @@ where
         _open: open,
     });
     let io = TokioIo::new(ClientIo {
-        stream,
+        stream: Linger::new(stream, Arc::clone(&watch)),
         watch: Arc::clone(&watch),
     });
     let service = service_fn(move |request| {
@@ -172,7 +173,7 @@ pub(super) fn refuse(stream: &TcpStream) {
 
 /// The stream that requests are read from, telling the watch what moves.
 struct ClientIo<S> {
-    stream: S,
+    stream: Linger<S>,
     watch: Arc<Watch>,
 }
 
@@ -191,7 +192,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Cx<'_>,

@@ -29,6 +29,9 @@ const NO_MORE: Duration = Duration::from_secs(2);
 /// How often files of certificates are looked at, for those that come late or are replaced.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// The version of a resource that was refused and has no last good one.
+const REFUSED: &str = "refused";
+
 /// Builds tables from resources and remembers what it was built from.
 pub(super) struct Source {
     assembler: Assembler,
@@ -43,9 +46,14 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(workers: usize, secrets: &Path, streamed: bool, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        workers: usize,
+        secrets_dir: &Path,
+        streamed: bool,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
-            assembler: Assembler::new(workers).with_secrets(secrets),
+            assembler: Assembler::with_secrets(workers, secrets_dir),
             known: Snapshot::default(),
             refused: BTreeMap::new(),
             shared,
@@ -99,8 +107,12 @@ impl Source {
                 Err(fault) => {
                     count(&self.shared.metrics.changes_refused);
                     faults.push(format!("{name}: {fault}"));
-                    if kind == CERTIFICATE {
-                        self.refused.insert(name, resource);
+                    match kind {
+                        ROUTE => self.remember_refused(&name, resource),
+                        CERTIFICATE => {
+                            self.refused.insert(name, resource);
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -152,6 +164,16 @@ impl Source {
         changed
     }
 
+    /// A route that is closed must be so after a restart, too, when no operator tells of it. Its
+    /// version is none that an operator has, so it will be sent again.
+    fn remember_refused(&mut self, name: &str, resource: Resource) {
+        let known = self.known.types.entry(ROUTE).or_default();
+        let refused = known.entry(name.to_owned()).or_insert(resource.clone());
+        if refused.body == resource.body {
+            REFUSED.clone_into(&mut refused.version);
+        }
+    }
+
     fn upsert(&mut self, kind: TypeUrl, name: &str, resource: &Resource) -> Result<(), String> {
         match kind {
             LISTENER => self
@@ -159,7 +181,7 @@ impl Source {
                 .set_listener(wire::decode_listener(&resource.body)?)?,
             ROUTE => self
                 .assembler
-                .set_route(name, wire::decode_route(&resource.body)?),
+                .admit_route(name, wire::decode_route(&resource.body)?)?,
             PASSTHROUGH => self
                 .assembler
                 .set_passthrough(name, wire::decode_passthrough(&resource.body)?),

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use super::body::{ReplyBody, RequestBody, Upload};
 use super::connection::Context;
 use super::drain::Stage;
-use super::headers::{self, REQUEST_ID};
+use super::forwarded::{self, REQUEST_ID};
+use super::headers;
 use super::metrics::count;
+use super::policy::Finish;
 use super::prepare::{Prepared, prepare};
 use super::reply::Refusal;
 use super::table::{Endpoint, LiveRoute};
@@ -41,9 +43,12 @@ pub(super) async fn handle(
     let is_h1 = request.version() < Version::HTTP_2;
     let mut close = shared.drain.stage() != Stage::Serving;
     let (mut parts, body) = request.into_parts();
-    let id = headers::identify(&mut parts.headers, traffic.trusted_hops, &shared.ids);
+    // Whatever becomes of it, its client may still be sending when the connection ends.
+    context.watch.linger(!body.is_end_stream());
+    let id = forwarded::identify(&mut parts.headers, traffic.trusted_hops, &shared.ids);
     ticket.identify(&id);
-    let reply = match prepare(&context, &table, parts, body) {
+    let mut finish = Finish::default();
+    let reply = match prepare(&context, &table, parts, body, &mut finish).await {
         Ok((route, prepared)) => send(&context, traffic, route, prepared, &mut ticket).await,
         Err(refusal) => Err(refusal),
     };
@@ -57,6 +62,7 @@ pub(super) async fn handle(
         Ok(Reply::Switched(response)) => {
             ticket.status(response.status().as_u16());
             close = false;
+            context.watch.linger(false);
             response.map(|()| ReplyBody::empty(ticket))
         }
         Err(refusal) => {
@@ -65,6 +71,7 @@ pub(super) async fn handle(
         }
     };
     response.headers_mut().insert(REQUEST_ID, id);
+    finish.apply(response.headers_mut());
     if close && is_h1 {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);

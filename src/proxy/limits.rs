@@ -13,6 +13,11 @@ pub(super) const UPSTREAM_BUFFER: usize = 128 << 10;
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
 /// A connection that was told to go away is cut after so long.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);
+/// At the end of a connection whose client may still be sending, so much of it is read and thrown
+/// away, and for so long, for the answer to arrive.
+pub(super) const LINGER_BYTES: usize = 1 << 20;
+/// See [`LINGER_BYTES`].
+pub(super) const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Idle connections that one worker keeps to one endpoint.
 pub(super) const IDLE_UPSTREAMS: usize = 256;
 /// Idle upstream connections are closed after so long.

@@ -5,6 +5,8 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::reasons::Reasons;
+
 /// Upper bounds of the duration histogram, in milliseconds.
 const BOUNDS: [u64; 14] = [
     1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000,
@@ -84,6 +86,8 @@ impl Handshakes {
 pub(super) struct Metrics {
     /// Requests that no backend answered for.
     pub(super) own: Counters,
+    /// Those that the proxy answered itself, by reason.
+    pub(super) reasons: Reasons,
     /// By bucket; the last is without a bound.
     durations: [AtomicU64; BOUNDS.len() + 1],
     duration_micros: AtomicU64,

@@ -8,8 +8,10 @@
 //! | `assemble` | resources in, the next table out, at the cost of what changed |
 //! | `worker`, `connection`, `greet`, `attend`, `watch` | one runtime a core; sockets, limits, time |
 //! | `tls` | connections over TLS: opened with a certificate, or passed on by `passthrough` |
-//! | `handle`, `prepare`, `headers`, `body`, `upstream`, `tunnel` | one request |
-//! | `access_log`, `metrics`, `report`, `admin` | what is told of it |
+//! | `handle`, `prepare`, `path`, `headers`, `forwarded`, `body`, `upstream`, `tunnel` | one request |
+//! | `policy`, `reply` | what a route asks for besides forwarding; the proxy's own answers |
+//! | `linger` | the end of a connection that a client still writes to |
+//! | `access_log`, `metrics`, `reasons`, `report`, `admin` | what is told of it |
 //! | `control`, `state`, `seal` | where tables come from: the operator, and the disk |
 //! | `run`, `drain` | the beginning and the end |
 
@@ -23,16 +25,21 @@ mod connection;
 mod control;
 mod drain;
 mod error;
+mod forwarded;
 mod greet;
 mod handle;
 mod headers;
 mod host;
 mod id;
 mod limits;
+mod linger;
 mod metrics;
 mod passthrough;
+mod path;
+mod policy;
 mod prepare;
 mod proxy_protocol;
+mod reasons;
 mod reply;
 mod report;
 mod run;

@@ -1,8 +1,8 @@
 //! From what a client sent to what an endpoint gets, or to why it gets nothing.
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, TRANSFER_ENCODING, UPGRADE,
-};
+use std::sync::Arc;
+
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderValue, Method, Request, StatusCode, Version};
@@ -11,10 +11,12 @@ use hyper::upgrade::OnUpgrade;
 
 use super::body::{RequestBody, Upload};
 use super::connection::Context;
-use super::headers::{self, Client};
-use super::host;
+use super::forwarded::{self, Client};
+use super::policy::{Asked, Finish, https_url};
 use super::reply::Refusal;
 use super::table::{LiveRoute, Table};
+use super::{headers, host, path, policy};
+use crate::route::PathMatch;
 
 /// A request as the endpoint will get it.
 pub(super) struct Prepared {
@@ -25,35 +27,61 @@ pub(super) struct Prepared {
     pub(super) upgrade: Option<OnUpgrade>,
 }
 
-/// Finds the route of a request and makes it ready to be sent.
-pub(super) fn prepare<'t>(
+/// Finds the route of a request, follows its policy, and makes it ready to be sent. `finish` is
+/// told what the answer needs, whoever gives it.
+pub(super) async fn prepare<'t>(
     context: &Context,
     table: &'t Table,
     mut parts: Parts,
     body: Incoming,
+    finish: &mut Finish<'t>,
 ) -> Result<(&'t LiveRoute, Prepared), Refusal> {
     let traffic = &table.listener.traffic;
-    if parts.method == Method::CONNECT {
-        let text = "this is not a forward proxy: CONNECT is not served";
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Connect", text).closing());
-    }
+    headers::check_method(&parts.method, &mut parts.headers)?;
     let named = host_of(&mut parts)?;
     if let Some(secured) = &context.secured {
         secured.check(parts.version, &named, &table.secure)?;
     }
-    let is_plain = !context.tls && !headers::came_by_tls(&parts.headers, traffic.trusted_hops);
-    if traffic.redirect_http_to_https && is_plain {
+    let secure = context.tls || forwarded::came_by_tls(&parts.headers, traffic.trusted_hops);
+    if traffic.redirect_http_to_https && !secure {
         return Err(to_https(&parts, &named, table.listener.https_port));
     }
     let route = find(table, &named, &parts)?;
-    let limit = match traffic.max_request_body.0 {
+    let mut limit = match traffic.max_request_body.0 {
         0 => u64::MAX,
         limit => limit,
     };
+    if let Some(policy) = &route.checks {
+        finish.expect(policy, &parts);
+        let asked = Asked {
+            peer: context.peer.ip(),
+            trusted_hops: traffic.trusted_hops,
+            secure,
+            host: &named,
+            https_port: table.listener.https_port,
+            has_targets: route.backends().next().is_some(),
+        };
+        policy.admit(&asked, &mut parts).await?;
+        limit = policy.max_request_body().unwrap_or(limit);
+    }
     if content_length(&parts.headers).is_some_and(|len| len > limit) {
         return Err(Refusal::too_large());
     }
-    let upgrade = upgrade(&mut parts);
+    let prepared = ready(context, table, route, named, parts, body, limit)?;
+    Ok((route, prepared))
+}
+
+/// Makes a request that may pass ready to be sent.
+fn ready(
+    context: &Context,
+    table: &Table,
+    route: &LiveRoute,
+    named: HeaderValue,
+    mut parts: Parts,
+    body: Incoming,
+    limit: u64,
+) -> Result<Prepared, Refusal> {
+    let (to, upgrade) = upgrade(&mut parts).unzip();
     let was_chunked = parts.headers.contains_key(TRANSFER_ENCODING);
     headers::strip_hop(&mut parts.headers);
     // The client is told to go on by this proxy, so the endpoint need not be asked.
@@ -68,29 +96,30 @@ pub(super) fn prepare<'t>(
         scheme: if context.tls { "https" } else { "http" },
         port: port_of(&named, context.tls),
         host: &named,
-        trusted_hops: traffic.trusted_hops,
+        trusted_hops: table.listener.traffic.trusted_hops,
     };
-    headers::forward(&mut parts.headers, &client);
-    let upgrade = upgrade.map(|(to, client)| {
-        parts
-            .headers
-            .insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        parts.headers.insert(UPGRADE, to);
-        client
-    });
+    forwarded::forward(&mut parts.headers, &client);
+    if let PathMatch::Prefix(prefix) = route.path.of()
+        && route.rewrite
+        && prefix != "/"
+    {
+        forwarded::tell_prefix(&mut parts.headers, prefix);
+    }
+    headers::pass_by(&mut parts.headers, parts.version);
+    headers::connect(&mut parts.headers, to);
     parts.headers.insert(HOST, named);
+    if let Some(policy) = &route.checks {
+        policy.edit_request(&mut parts.headers);
+    }
     let mut request = Request::new(body);
     *request.uri_mut() = target(route, parts.uri)?;
     *request.method_mut() = parts.method;
     *request.headers_mut() = parts.headers;
-    Ok((
-        route,
-        Prepared {
-            request,
-            upload,
-            upgrade,
-        },
-    ))
+    Ok(Prepared {
+        request,
+        upload,
+        upgrade,
+    })
 }
 
 /// The host a request is for: of its target if that has one (RFC 9112, 3.2.2), else of its one
@@ -130,12 +159,66 @@ fn find<'t>(
         "*" => "/",
         path => path,
     };
-    let route = table.find(key, path, parts);
+    let route = lookup(table, key, path, parts);
+    check_readings(table, key, path, parts, route)?;
     route.map(AsRef::as_ref).ok_or_else(|| {
         // The key holds no character that could mean something to whoever reads this.
         let text = format!("no route for host {key}");
         Refusal::new(StatusCode::NOT_FOUND, "NoRoute", text)
     })
+}
+
+/// The route of a request; that of a preflight is the one of the request that it asks for, if that
+/// one answers preflights.
+fn lookup<'t>(
+    table: &'t Table,
+    key: &str,
+    path: &str,
+    parts: &Parts,
+) -> Option<&'t Arc<LiveRoute>> {
+    if let Some(method) = policy::preflight(parts) {
+        let mut asked = Request::new(()).into_parts().0;
+        (asked.method, asked.headers) = (method, parts.headers.clone());
+        let route = table.find(key, path, &asked);
+        if route.is_some_and(|route| route.checks.as_ref().is_some_and(|it| it.has_cors())) {
+            return route;
+        }
+    }
+    table.find(key, path, parts)
+}
+
+/// Refuses a path that leads to one route as it stands, and to another one as a server may read
+/// it: what the one route asks for could be passed by the other.
+fn check_readings(
+    table: &Table,
+    key: &str,
+    path: &str,
+    parts: &Parts,
+    route: Option<&Arc<LiveRoute>>,
+) -> Result<(), Refusal> {
+    let bad =
+        |text: &'static str| Refusal::new(StatusCode::BAD_REQUEST, "AmbiguousPath", text).closing();
+    let reading = path::reading(path).map_err(|fault| {
+        bad(match fault {
+            path::Fault::Dots => "the path has a `.` or `..` segment: send it resolved",
+            path::Fault::Nul => "the path has a NUL",
+        })
+    })?;
+    let Some(reading) = reading else {
+        return Ok(());
+    };
+    let same = match (route, lookup(table, key, &reading, parts)) {
+        (Some(route), Some(other)) => Arc::ptr_eq(route, other),
+        (None, None) => true,
+        _ => false,
+    };
+    // Who writes such a path into a label means it.
+    if same || route.is_some_and(|route| !path::is_plain(route.path.of().text())) {
+        return Ok(());
+    }
+    Err(bad(
+        "the path can be read in two ways, and they are of different routes: send it plainly",
+    ))
 }
 
 /// 301 for GET and HEAD, which every client follows; 308 for the others, which keeps the method.
@@ -144,19 +227,8 @@ fn to_https(parts: &Parts, named: &HeaderValue, port: u16) -> Refusal {
         Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
         _ => StatusCode::PERMANENT_REDIRECT,
     };
-    let mut refusal = Refusal::new(status, "RedirectToHttps", "use https");
-    let mut room = [0; 256];
-    let key = named
-        .to_str()
-        .ok()
-        .and_then(|raw| host::key(raw, &mut room));
-    let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let url = |host| match port {
-        0 | 443 => format!("https://{host}{path}"),
-        port => format!("https://{host}:{port}{path}"),
-    };
-    refusal.location = key.and_then(|host| url(host).parse().ok());
-    refusal
+    let place = https_url(named, &parts.uri, port);
+    Refusal::elsewhere(status, "RedirectToHttps", "use https", place.as_deref())
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -72,6 +72,7 @@ pub(super) fn metrics(shared: &Shared) -> String {
     durations(&mut out, shared);
     super::tls::report(&mut out, shared);
     requests(&mut out, shared);
+    refusals(&mut out, shared);
     out.push_str("# EOF\n");
     out
 }
@@ -173,6 +174,20 @@ fn requests(out: &mut String, shared: &Shared) {
         .collect();
     for (name, counters) in backends {
         counts(out, name, counters, false);
+    }
+}
+
+/// Requests that the proxy answered itself.
+fn refusals(out: &mut String, shared: &Shared) {
+    let help = "Requests that the proxy answered itself, by reason.";
+    family(out, "refusals", "counter", help);
+    for (reason, count) in shared.metrics.reasons.read() {
+        line(
+            out,
+            "refusals_total",
+            &format!("reason=\"{reason}\""),
+            count,
+        );
     }
 }
 

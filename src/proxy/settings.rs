@@ -24,7 +24,7 @@ pub struct ProxySettings {
     pub admin: SocketAddr,
     /// Directory of the last good state; `None`: none is kept.
     pub state_dir: Option<PathBuf>,
-    /// Directory of the secrets' files; certificates name files below it.
+    /// Directory of the secrets' files, which routes and certificates name.
     pub secrets_dir: PathBuf,
     /// Threads that serve; 0: one a core.
     pub workers: usize,
@@ -56,7 +56,7 @@ pub struct Bound {
 
 impl ProxySettings {
     /// Settings for a cluster with the fixed ports of the container on all addresses, state in
-    /// `/state` and no control stream.
+    /// `/state`, secrets where the engine mounts them, and no control stream.
     #[must_use]
     pub fn new(cluster: &str) -> Self {
         let any = std::net::Ipv6Addr::UNSPECIFIED;

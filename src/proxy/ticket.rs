@@ -113,6 +113,7 @@ impl Ticket {
 
     /// Why the proxy answers itself.
     pub(super) fn refused(&mut self, reason: &'static str) {
+        self.context.worker.shared.metrics.reasons.count(reason);
         if let Some(line) = &mut self.line {
             line.reason = reason;
         }

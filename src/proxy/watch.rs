@@ -16,6 +16,8 @@ pub(super) struct Watch {
     since: AtomicU64,
     /// A byte of a request or an answer has moved since the timer last looked.
     moved: AtomicBool,
+    /// The client may still be sending when the connection ends.
+    lingers: AtomicBool,
     /// Bytes between requests are the head of the next one (HTTP/1), not chatter (HTTP/2).
     heads: bool,
 }
@@ -39,6 +41,7 @@ impl Watch {
             in_head: AtomicBool::new(heads),
             since: AtomicU64::new(clock::now()),
             moved: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
             heads,
         }
     }
@@ -74,6 +77,16 @@ impl Watch {
         self.progress();
         self.in_head.store(false, Relaxed);
         self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// Whether the client may still be sending when the connection ends.
+    pub(super) fn linger(&self, lingers: bool) {
+        self.lingers.store(lingers, Relaxed);
+    }
+
+    /// See [`Self::linger`].
+    pub(super) fn lingers(&self) -> bool {
+        self.lingers.load(Relaxed)
     }
 
     /// It is over.

@@ -127,6 +127,15 @@ impl Proxy {
         ask(self.address().await, &request).await
     }
 
+    /// A request with these lines in its head, on a connection of its own.
+    pub async fn ask(&mut self, line: &str, headers: &[&str]) -> Answer {
+        let headers = headers
+            .iter()
+            .fold(String::new(), |all, it| all + it + "\r\n");
+        let request = format!("{line} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        ask(self.address().await, &request).await
+    }
+
     pub async fn connect(&mut self) -> TcpStream {
         TcpStream::connect(self.address().await).await.unwrap()
     }
@@ -173,6 +182,25 @@ pub struct Answer {
     pub status: u16,
     pub head: String,
     pub body: String,
+}
+
+impl Answer {
+    /// The value of a header; several are joined.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let values: Vec<&str> = self
+            .head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(it, _)| *it == name)
+            .map(|(_, value)| value)
+            .collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    /// Why the proxy answered itself.
+    pub fn reason(&self) -> String {
+        self.header("x-skep-reason").unwrap_or_default()
+    }
 }
 
 /// Sends bytes and reads to the end of the connection.

@@ -8,7 +8,8 @@ use http::request::Parts;
 
 use super::backend::{Endpoint, LiveBackend};
 use super::matching::{LiveConditions, LivePath};
-use crate::route::{Conditions, PathMatch, Policy, Redirect, Route};
+use crate::proxy::policy::LivePolicy;
+use crate::route::{Conditions, PathMatch, Policy, Route};
 
 /// Fraction of the golden ratio in 64 bits. Its multiples visit any share of the circle as evenly
 /// as can be: weights are met at every moment within a request or two, with one atomic add.
@@ -24,12 +25,12 @@ pub struct LiveRoute {
     /// The path.
     pub path: LivePath,
     when: LiveConditions,
-    /// Where clients are sent instead.
-    pub redirect: Option<Redirect>,
     /// The matched prefix is cut off.
     pub rewrite: bool,
     /// Limits, checks and changes.
     pub policy: Policy,
+    /// What of them is followed before and after forwarding; `None`: nothing.
+    pub(in crate::proxy) checks: Option<Arc<LivePolicy>>,
     targets: Box<[LiveTarget]>,
     total: u64,
     turn: Arc<AtomicU64>,
@@ -70,9 +71,9 @@ impl LiveRoute {
             host: route.host.as_str().into(),
             path: LivePath::compile(&route.path)?,
             when: LiveConditions::compile(&route.when)?,
-            redirect: route.redirect.clone(),
             rewrite: route.rewrite,
             policy: route.policy.clone(),
+            checks: None,
             targets: targets.into(),
             total,
             turn: last.map_or_else(Arc::default, |last| Arc::clone(&last.turn)),
