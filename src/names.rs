@@ -62,6 +62,8 @@ pub const PROXY_HTTP_PORT: u16 = 8080;
 pub const PROXY_HTTPS_PORT: u16 = 8443;
 /// Directory inside a proxy container that holds the last good state.
 pub const PROXY_STATE_DIR: &str = "/state";
+/// Directory inside a container where Docker puts secrets.
+pub const SECRETS_DIR: &str = "/run/secrets";
 
 /// The image that `install` and proxies use unless told otherwise.
 pub const DEFAULT_IMAGE: &str = concat!("ghcr.io/skep-dev/skep:", env!("CARGO_PKG_VERSION"));

@@ -155,6 +155,7 @@ pub async fn proxy(args: ProxyArgs) -> Result {
         listen: vec![args.http_listen],
         admin: args.admin_listen,
         state_dir: Some(args.state),
+        secrets_dir: crate::names::SECRETS_DIR.into(),
         workers: args.workers,
         bound: None,
     };

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::drain::Stage;
-use super::table::{LiveRoute, Table};
+use super::table::{LiveRoute, Standing, Table};
 use super::worker::Shared;
 use super::{clock, report};
 
@@ -83,7 +83,8 @@ fn describe_route(route: &LiveRoute) -> Value {
         json!({
             "address": endpoint.address.to_string(),
             "task": endpoint.id,
-            "avoided": endpoint.is_avoided(now),
+            "avoided": endpoint.standing(now) == Standing::Avoided,
+            "healthy": endpoint.standing(now) != Standing::Unhealthy,
         })
     };
     json!({

@@ -4,6 +4,7 @@
 //! live under its name stays. One change costs what it touches, whatever the size of the table.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::table::{LiveBackend, LiveRoute, Table};
@@ -13,6 +14,7 @@ use crate::route::{Backend, Listener, Route, RouteTable};
 #[derive(Debug, Default)]
 pub struct Assembler {
     workers: usize,
+    secrets: PathBuf,
     table: Table,
     wanted: HashMap<String, Route>,
     /// What is in the table, by name; it differs from `wanted` while a backend is missing.
@@ -32,8 +34,18 @@ impl Assembler {
         }
     }
 
+    /// Files that the table names are looked for in that directory.
+    #[must_use]
+    pub fn with_secrets(mut self, dir: &Path) -> Self {
+        dir.clone_into(&mut self.secrets);
+        self
+    }
+
     /// Takes in a whole route table.
-    pub fn set_all(&mut self, table: &RouteTable) {
+    ///
+    /// # Errors
+    /// As [`Self::set_backend`].
+    pub fn set_all(&mut self, table: &RouteTable) -> Result<(), String> {
         let RouteTable {
             listener,
             routes,
@@ -43,11 +55,12 @@ impl Assembler {
         } = table;
         self.set_listener(listener.clone());
         for (name, backend) in backends {
-            self.set_backend(name, backend);
+            self.set_backend(name, backend)?;
         }
         for (name, route) in routes {
             self.set_route(name, route.clone());
         }
+        Ok(())
     }
 
     /// The table as it is now. Later changes don't touch it.
@@ -97,13 +110,23 @@ impl Assembler {
     }
 
     /// Adds or changes a backend. Connections and health of endpoints that stay are kept.
-    pub fn set_backend(&mut self, name: &str, backend: &Backend) {
+    ///
+    /// # Errors
+    /// Why it cannot be used, for people. The last good one stays.
+    pub fn set_backend(&mut self, name: &str, backend: &Backend) -> Result<(), String> {
         let last = self.backends.get(name).map(AsRef::as_ref);
-        let next = LiveBackend::compile(name, backend, last, self.workers);
+        let next = LiveBackend::compile(name, backend, last, self.workers, &self.secrets)?;
         self.backends.insert(name.to_owned(), Arc::new(next));
         for user in self.users.get(name).cloned().unwrap_or_default() {
             self.refresh(&user);
         }
+        Ok(())
+    }
+
+    /// A backend as it is live.
+    #[must_use]
+    pub fn backend(&self, name: &str) -> Option<&Arc<LiveBackend>> {
+        self.backends.get(name)
     }
 
     /// Removes a backend. Routes that still name it keep its last endpoints until they change.

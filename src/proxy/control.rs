@@ -3,7 +3,7 @@
 //! *Guarantees*: a change is acknowledged when requests already follow it; a resource that cannot
 //! be used is refused by name and harms no other; writing the state delays no change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::Assembler;
+use super::health::Checks;
 use super::metrics::count;
 use super::state;
 use super::worker::Shared;
@@ -27,6 +28,7 @@ const NO_ROUTES: Duration = Duration::from_secs(2);
 /// Builds tables from resources and remembers what it was built from.
 pub(super) struct Source {
     assembler: Assembler,
+    checks: Checks,
     known: Snapshot,
     shared: Arc<Shared>,
     heard_listener: bool,
@@ -34,9 +36,10 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(workers: usize, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(workers: usize, secrets: &Path, shared: Arc<Shared>) -> Self {
         Self {
-            assembler: Assembler::new(workers),
+            assembler: Assembler::new(workers).with_secrets(secrets),
+            checks: Checks::default(),
             known: Snapshot::default(),
             shared,
             heard_listener: false,
@@ -93,7 +96,10 @@ impl Source {
         for name in removed {
             match kind {
                 ROUTE => self.assembler.remove_route(&name),
-                BACKEND => self.assembler.remove_backend(&name),
+                BACKEND => {
+                    self.assembler.remove_backend(&name);
+                    self.checks.stop(&name);
+                }
                 // Settings are never gone, only replaced.
                 _ => continue,
             }
@@ -118,9 +124,13 @@ impl Source {
                 .set_route(name, wire::decode_route(&resource.body)?),
             PASSTHROUGH => drop(wire::decode_passthrough(&resource.body)?),
             CERTIFICATE => drop(wire::decode_certificate(&resource.body)?),
-            _ => self
-                .assembler
-                .set_backend(name, &wire::decode_backend(&resource.body)?),
+            _ => {
+                let backend = wire::decode_backend(&resource.body)?;
+                self.assembler.set_backend(name, &backend)?;
+                if let Some(backend) = self.assembler.backend(name) {
+                    self.checks.follow(backend);
+                }
+            }
         }
         Ok(())
     }

@@ -7,7 +7,9 @@
 //! | `table` | the compiled table: lookup, weights, health of endpoints |
 //! | `assemble` | resources in, the next table out, at the cost of what changed |
 //! | `worker`, `connection`, `watch` | one runtime a core; sockets, limits, time |
-//! | `handle`, `prepare`, `headers`, `body`, `upstream`, `tunnel` | one request |
+//! | `handle`, `prepare`, `headers`, `framing`, `body`, `tunnel` | one request |
+//! | `send`, `upstream`, `stalls` | to an endpoint, another one where that fails, and back |
+//! | `health` | endpoints are asked for a sign of life |
 //! | `access_log`, `metrics`, `report`, `admin` | what is told of it |
 //! | `control`, `state` | where tables come from: the operator, and the disk |
 //! | `run`, `drain` | the beginning and the end |
@@ -21,8 +23,10 @@ mod connection;
 mod control;
 mod drain;
 mod error;
+mod framing;
 mod handle;
 mod headers;
+mod health;
 mod host;
 mod id;
 mod limits;
@@ -32,7 +36,9 @@ mod proxy_protocol;
 mod reply;
 mod report;
 mod run;
+mod send;
 mod settings;
+mod stalls;
 pub mod state;
 pub mod table;
 mod ticket;

@@ -21,7 +21,7 @@ use super::metrics::Metrics;
 use super::settings::ProxySettings;
 use super::table::Table;
 use super::worker::{Shared, Worker};
-use super::{Error, Result, admin, state};
+use super::{Error, Result, admin, limits, state};
 use crate::control::client::{self, ClientSettings, ClientStatus, Delivery};
 use crate::control::identity::Identity;
 
@@ -119,7 +119,7 @@ async fn serve(
     let admin = tokio::spawn(admin::serve(admin, Arc::clone(&shared), is_listening));
     let admin = AbortOnDrop(admin);
 
-    let mut source = Source::new(workers, Arc::clone(&shared));
+    let mut source = Source::new(workers, &settings.secrets_dir, Arc::clone(&shared));
     let (whole, mut is_whole) = watch::channel(restore(&settings, &mut source));
     let _ = tell_known.send(source.known().clone());
     let stop_keeping = CancellationToken::new();
@@ -156,6 +156,8 @@ async fn serve(
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
     drop(admin);
+    // Nobody writes any more: the last lines are not lost.
+    let _ = tokio::task::spawn_blocking(move || shared.log.finish(limits::LOG_END)).await;
     Ok(())
 }
 

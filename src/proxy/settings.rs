@@ -22,6 +22,8 @@ pub struct ProxySettings {
     pub admin: SocketAddr,
     /// Directory of the last good state; `None`: none is kept.
     pub state_dir: Option<PathBuf>,
+    /// Directory where Docker puts the secrets that the table names files of.
+    pub secrets_dir: PathBuf,
     /// Threads that serve; 0: one a core.
     pub workers: usize,
     /// Is told the addresses as they are bound.
@@ -62,6 +64,7 @@ impl ProxySettings {
             listen: vec![(any, crate::names::PROXY_HTTP_PORT).into()],
             admin: (any, crate::names::ADMIN_PORT).into(),
             state_dir: Some(crate::names::PROXY_STATE_DIR.into()),
+            secrets_dir: crate::names::SECRETS_DIR.into(),
             workers: 0,
             bound: None,
         }
