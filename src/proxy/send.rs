@@ -60,6 +60,8 @@ struct Sending<'r> {
     stale: Option<Chosen<'r>>,
     /// Why the last endpoint gave no answer.
     last: Option<Last>,
+    /// It was sent again, without a policy, after a new connection broke.
+    resent: bool,
     retrying: Option<Retrying>,
 }
 
@@ -98,6 +100,7 @@ pub(super) async fn send(
         tried: Vec::new(),
         stale: None,
         last: None,
+        resent: false,
         retrying: route.begin(),
     };
     for attempt in 0..=sending.most() {
@@ -108,10 +111,19 @@ pub(super) async fn send(
         if attempt > 0 {
             count(&context.worker.shared.metrics.retries);
         }
-        let Some(lease) = sending.borrow(chosen, is_stale).await else {
+        let Some(mut lease) = sending.borrow(chosen, is_stale).await else {
             continue;
         };
-        match sending.attempt(request, chosen, lease).await? {
+        let spare = sending.spare(&request, &lease);
+        let within = sending.request_timeout();
+        let sent = lease.exchange(request, sending.upload.as_ref(), within);
+        let next = match sent.await {
+            Ok(response) => sending.answered(response, chosen, lease, spare),
+            Err(failure) => sending
+                .failed(failure, chosen, &lease, spare)
+                .map(Next::Again),
+        };
+        match next? {
             Next::Done(reply) => return Ok(reply),
             Next::Again(again) => request = again,
         }
@@ -169,7 +181,7 @@ impl<'r> Sending<'r> {
             Some(chosen) => chosen,
             // Only where a policy asks for more tries than there are endpoints.
             None if !self.tried.is_empty() && self.may_ask_again() => {
-                sleep(limits::RETRY_PAUSE).await;
+                Box::pin(sleep(limits::RETRY_PAUSE)).await;
                 route.pick(&[], now)?
             }
             None => return None,
@@ -193,7 +205,8 @@ impl<'r> Sending<'r> {
         count(&metrics.connects);
         let own = self.route.policy.connect_timeout;
         let within = own.unwrap_or(self.traffic.connect_timeout).get();
-        match Lease::connect(endpoint, worker, is_upgrade, within).await {
+        // Boxed: it is large and rare, and every request's future would be as large.
+        match Box::pin(Lease::connect(endpoint, worker, is_upgrade, within)).await {
             Ok(lease) => Some(lease),
             Err(failed) => {
                 count(&metrics.connect_failures);
@@ -210,26 +223,11 @@ impl<'r> Sending<'r> {
         self.tried.push(endpoint.address);
     }
 
-    /// Sends the request over a connection.
-    async fn attempt(
-        &mut self,
-        request: Request<RequestBody>,
-        chosen: Chosen<'r>,
-        mut lease: Lease,
-    ) -> Result<Next, Refusal> {
-        let spare = self.spare(&request, &lease);
-        let sent = lease.exchange(request, self.upload.as_ref(), self.request_timeout());
-        match sent.await {
-            Ok(response) => self.answered(response, chosen, lease, spare),
-            Err(failure) => self.failed(failure, chosen, &lease, spare).map(Next::Again),
-        }
-    }
-
     /// A copy to send again, where that is allowed and may be needed: by the policy, or because an
     /// endpoint may end a connection at the very moment that it is used again.
     fn spare(&self, request: &Request<RequestBody>, lease: &Lease) -> Option<Request<RequestBody>> {
-        let by_policy = self.retrying.is_some() && self.tried.len() + 1 < self.most();
-        if !(lease.reused || by_policy) || self.upload.is_some() || self.upgrade.is_some() {
+        let may_go_on = self.forgives() && self.tried.len() + 1 < self.most();
+        if !(lease.reused || may_go_on) || self.upload.is_some() || self.upgrade.is_some() {
             return None;
         }
         if !(request.method().is_idempotent() || lease.is_shared()) {
@@ -335,15 +333,16 @@ impl<'r> Sending<'r> {
             backend.failed(endpoint, false, now);
             return Err(lost(self.route, self.upload.as_ref()));
         }
-        let own_fault = !self.upload.as_ref().is_some_and(Upload::is_clients_fault);
-        if own_fault {
-            backend.failed(endpoint, is_unsent, now);
+        // A new connection that ends without an answer: its endpoint is on its way out, mostly.
+        let is_gone = !error.is_parse();
+        if !self.upload.as_ref().is_some_and(Upload::is_clients_fault) {
+            backend.failed(endpoint, is_gone, now);
         }
         let again = match unsent {
             Some(unsent) => Some(*unsent),
             None => spare
-                .filter(|spare| refused || spare.method().is_idempotent())
-                .filter(|_| self.may_retry()),
+                .filter(|spare| refused || (is_gone && spare.method().is_idempotent()))
+                .filter(|_| self.may_resend()),
         };
         let Some(again) = again else {
             return Err(lost(self.route, self.upload.as_ref()));
@@ -355,6 +354,15 @@ impl<'r> Sending<'r> {
         };
         self.failed_at(endpoint, last);
         Ok(again)
+    }
+
+    /// Whether a request may go to another endpoint that broke the first one's new connection:
+    /// by the policy, else once, for one request must not bring down one endpoint after another.
+    fn may_resend(&mut self) -> bool {
+        if self.retrying.is_some() {
+            return self.may_retry();
+        }
+        !std::mem::replace(&mut self.resent, true)
     }
 
     /// Whether a request may be sent again that met an ending connection; a policy can forbid it.

@@ -30,15 +30,21 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy that knows nothing yet.
     pub fn empty(state_dir: Option<&Path>) -> Self {
+        Self::with(|settings| settings.state_dir = state_dir.map(Into::into))
+    }
+
+    /// The same, set up somewhat differently.
+    pub fn with(adjust: impl FnOnce(&mut ProxySettings)) -> Self {
         let (deliver, deliveries) = mpsc::channel(4);
         let (told, bound) = watch::channel(Bound::default());
         let stop = CancellationToken::new();
         let mut settings = ProxySettings::new("east");
         settings.listen = vec![([127, 0, 0, 1], 0).into()];
         settings.admin = ([127, 0, 0, 1], 0).into();
-        settings.state_dir = state_dir.map(Into::into);
+        settings.state_dir = None;
         settings.workers = 2;
         settings.bound = Some(told);
+        adjust(&mut settings);
         let task = tokio::spawn(run_with(settings, deliveries, stop.clone()));
         Self {
             bound,

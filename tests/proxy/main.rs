@@ -2,7 +2,15 @@
 // Tests say what went wrong by panicking; clippy does not see that these crates are all tests.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod affinity;
 mod forwarding;
+mod grpc;
 mod harness;
+mod health;
+mod http2;
 mod life;
 mod limits;
+mod retries;
+mod servers;
+mod stalls;
+mod upstream_tls;

@@ -116,7 +116,12 @@ impl LiveBackend {
         if len == 0 {
             return None;
         }
-        let start = self.shared.turn.fetch_add(1, Relaxed);
+        // A second try takes no turn: else one dead endpoint of two would have every first one.
+        let start = if tried.is_empty() {
+            self.shared.turn.fetch_add(1, Relaxed)
+        } else {
+            self.shared.turn.load(Relaxed)
+        };
         (0..len)
             .map(|step| &self.endpoints[start.wrapping_add(step) % len])
             .find(|endpoint| endpoint.standing(now) <= worst && !tried.contains(&endpoint.address))

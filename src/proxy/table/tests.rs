@@ -359,3 +359,64 @@ fn exact_paths_then_expressions_then_prefixes_and_more_conditions_first() {
         }
     }
 }
+
+#[test]
+fn retries_are_a_share_of_what_is_in_flight() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1])).unwrap();
+    let mut retried = route("demo.a", "/", &["b"]);
+    assembler.set_route("plain", route("plain.a", "/", &["b"]));
+    retried.policy.retries = Some(crate::route::Retries::default());
+    assembler.set_route("r", retried);
+    let table = assembler.build();
+    assert!(find(&table, "plain.a", "/").unwrap().begin().is_none());
+    let route = find(&table, "demo.a", "/").unwrap();
+    let mut all: Vec<_> = (0..100).map(|_| route.begin().unwrap()).collect();
+    let may = |all: &mut Vec<Retrying>| {
+        all.iter_mut()
+            .filter_map(|it| it.may().then_some(()))
+            .count()
+    };
+    assert_eq!(may(&mut all), 23, "a fifth and three");
+    assert_eq!(may(&mut all), 23, "who may once may again");
+    all.truncate(10);
+    assert_eq!(may(&mut all), 10);
+    drop(all);
+    assert!(route.begin().unwrap().may());
+}
+
+#[test]
+fn a_dead_endpoint_of_two_is_the_first_of_every_other_request_only() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1, 2])).unwrap();
+    assembler.set_route("r", route("demo.a", "/", &["b"]));
+    let table = assembler.build();
+    let route = find(&table, "demo.a", "/").unwrap();
+    let dead = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut first = 0;
+    for _ in 0..10 {
+        if port(route, &[], 1) == Some(1) {
+            first += 1;
+            assert_eq!(port(route, &[dead], 1), Some(2));
+        }
+    }
+    assert_eq!(first, 5);
+}
+
+#[test]
+fn unhealthy_endpoints_come_last() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1, 2, 3])).unwrap();
+    assembler.set_route("r", route("demo.a", "/", &["b"]));
+    let table = assembler.build();
+    let route = find(&table, "demo.a", "/").unwrap();
+    let endpoints = &route.backends().next().unwrap().endpoints;
+    endpoints[0].set_healthy(false);
+    endpoints[1].avoid_until(100);
+    for _ in 0..6 {
+        assert_eq!(port(route, &[], 1), Some(3));
+        assert_eq!(port(route, &[endpoints[2].address], 1), Some(2));
+    }
+    let tried = [endpoints[1].address, endpoints[2].address];
+    assert_eq!(port(route, &tried, 1), Some(1));
+}

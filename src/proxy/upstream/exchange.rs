@@ -58,22 +58,30 @@ impl Lease {
                 let is_tls = self.endpoint.transport.tls.is_some();
                 let address = self.endpoint.address.to_string();
                 h2::to_h2(&mut request, is_tls, &address);
-                let outcome = {
-                    let mut answer = pin!(stream.sender.try_send_request(request));
-                    wait(|cx| answer.as_mut().poll(cx), upload, within).await
-                };
-                let is_over = match &outcome {
-                    Err(Failure::Broken { error, .. }) => !is_of_one_stream(error),
-                    Err(Failure::TimedOut) => true,
-                    _ => false,
-                };
-                if is_over {
-                    stream.retire();
-                }
-                outcome
+                // Boxed, so that the futures of HTTP/1.1 are no larger for it.
+                Box::pin(shared(stream, request, upload, within)).await
             }
         }
     }
+}
+
+async fn shared(
+    stream: &mut h2::Stream,
+    request: Request<RequestBody>,
+    upload: Option<&Upload>,
+    within: Duration,
+) -> Result<Response<Incoming>, Failure> {
+    let mut answer = pin!(stream.sender.try_send_request(request));
+    let outcome = wait(|cx| answer.as_mut().poll(cx), upload, within).await;
+    let is_over = match &outcome {
+        Err(Failure::Broken { error, .. }) => !is_of_one_stream(error),
+        Err(Failure::TimedOut) => true,
+        _ => false,
+    };
+    if is_over {
+        stream.retire();
+    }
+    outcome
 }
 
 type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
@@ -128,9 +136,7 @@ fn broken(mut failed: TrySendError<Request<RequestBody>>) -> Failure {
 
 /// The endpoint ended one request, not the connection.
 fn is_of_one_stream(error: &hyper::Error) -> bool {
-    h2_error(error).is_some_and(|error| {
-        error.is_reset() && error.reason() != Some(::h2::Reason::REFUSED_STREAM)
-    })
+    h2_error(error).is_some_and(::h2::Error::is_reset)
 }
 
 fn h2_error(error: &hyper::Error) -> Option<&::h2::Error> {

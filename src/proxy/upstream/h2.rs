@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -15,9 +16,17 @@ use http::{HeaderValue, Request, Uri, Version};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::sleep;
 
 use crate::proxy::body::RequestBody;
 use crate::proxy::{clock, limits};
+
+/// Stands for the streams that an endpoint takes as long as it has not told.
+const UNTOLD: usize = 9_973;
+/// How often to look whether it has.
+const SETTINGS_LOOK: Duration = Duration::from_millis(1);
+/// Then it is taken to have no limit below our own.
+const SETTINGS_LOOKS: u32 = 50;
 
 /// The HTTP/2 connections of one worker to one endpoint.
 #[derive(Debug, Default)]
@@ -66,6 +75,7 @@ where
 {
     let (sender, mut connection) = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
+        .initial_max_send_streams(UNTOLD)
         .initial_stream_window_size(limits::H2_STREAM_WINDOW)
         .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(limits::UPSTREAM_BUFFER).unwrap_or(u32::MAX))
@@ -74,12 +84,20 @@ where
         .handshake::<_, RequestBody>(TokioIo::new(socket))
         .await
         .map_err(io::Error::other)?;
-    let limit = Arc::new(AtomicUsize::new(limits::H2_UPSTREAM_STREAMS));
+    // Streams above the endpoint's limit would be refused, and it is told in a moment.
+    for _ in 0..SETTINGS_LOOKS {
+        if connection.current_max_send_streams() != UNTOLD {
+            break;
+        }
+        sleep(SETTINGS_LOOK).await;
+    }
+    let streams = move |told: usize| told.min(limits::H2_UPSTREAM_STREAMS);
+    let told = connection.current_max_send_streams();
+    let limit = Arc::new(AtomicUsize::new(streams(told)));
     let known = Arc::clone(&limit);
     tokio::spawn(async move {
         let ended = poll_fn(|cx| {
-            let told = connection.current_max_send_streams();
-            known.store(told.min(limits::H2_UPSTREAM_STREAMS), Relaxed);
+            known.store(streams(connection.current_max_send_streams()), Relaxed);
             Pin::new(&mut connection).poll(cx)
         });
         if let Err(error) = ended.await {
