@@ -3,20 +3,24 @@
 //! The queue is bounded and never waited for, and its reader looks at it by the clock: a request
 //! wakes nobody, and a slow standard output costs lines (counted), not requests.
 
+mod texts;
+
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Uri, Version};
+use http::Version;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::table::LiveBackend;
 use super::{limits, metrics};
 use crate::api::service_cluster::LogFormat;
+pub(super) use texts::Texts;
 
 /// How often the reader looks when there is traffic, and when there is none.
 const BUSY: Duration = Duration::from_millis(20);
@@ -29,13 +33,9 @@ const BATCH: usize = 64 << 10;
 pub(super) struct Line {
     pub(super) ended: OffsetDateTime,
     pub(super) format: LogFormat,
-    pub(super) id: Option<HeaderValue>,
+    pub(super) texts: Texts,
     pub(super) peer: IpAddr,
-    pub(super) method: Method,
-    pub(super) host: Option<HeaderValue>,
-    pub(super) uri: Uri,
     pub(super) version: Version,
-    pub(super) agent: Option<HeaderValue>,
     pub(super) status: u16,
     pub(super) bytes: u64,
     pub(super) duration: Duration,
@@ -51,13 +51,9 @@ impl Default for Line {
         Self {
             ended: OffsetDateTime::UNIX_EPOCH,
             format: LogFormat::Json,
-            id: None,
+            texts: Texts::default(),
             peer: Ipv4Addr::UNSPECIFIED.into(),
-            method: Method::GET,
-            host: None,
-            uri: Uri::default(),
             version: Version::HTTP_11,
-            agent: None,
             status: 0,
             bytes: 0,
             duration: Duration::ZERO,
@@ -70,29 +66,52 @@ impl Default for Line {
 }
 
 /// Where records are handed over.
-#[derive(Clone, Debug)]
-pub(super) struct Log(SyncSender<Box<Line>>);
+#[derive(Debug)]
+pub(super) struct Log {
+    lines: SyncSender<Box<Line>>,
+    ending: Arc<AtomicBool>,
+    writer: JoinHandle<()>,
+}
 
 impl Log {
-    /// Starts the thread that writes to `out`. It ends when the last sender is gone.
+    /// Starts the thread that writes to `out`. It ends when it is told to, or the last sender is
+    /// gone.
     pub(super) fn start(out: impl Write + Send + 'static) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(limits::LOG_LINES);
-        std::thread::Builder::new()
+        let (lines, receiver) = sync_channel(limits::LOG_LINES);
+        let ending = Arc::new(AtomicBool::new(false));
+        let is_ending = Arc::clone(&ending);
+        let writer = std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write_all(&receiver, out))?;
-        Ok(Self(sender))
+            .spawn(move || write_all(&receiver, out, &is_ending))?;
+        Ok(Self {
+            lines,
+            ending,
+            writer,
+        })
     }
 
     pub(super) fn send(&self, line: Box<Line>, dropped: &AtomicU64) {
-        if self.0.try_send(line).is_err() {
+        if self.lines.try_send(line).is_err() {
             metrics::count(dropped);
+        }
+    }
+
+    /// Writes what is there, when no more comes. Waits, but not for a reader that is stuck.
+    pub(super) fn finish(&self, within: Duration) {
+        self.ending.store(true, Relaxed);
+        self.writer.thread().unpark();
+        let end = Instant::now() + within;
+        while !self.writer.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-fn write_all(lines: &Receiver<Box<Line>>, mut out: impl Write) {
+fn write_all(lines: &Receiver<Box<Line>>, mut out: impl Write, ending: &AtomicBool) {
     let mut text = Vec::with_capacity(BATCH + 4096);
     loop {
+        // Read first: what was sent before it was set is then written.
+        let is_ending = ending.load(Relaxed);
         let end = loop {
             match lines.try_recv() {
                 Ok(line) => render(&line, &mut text),
@@ -108,7 +127,8 @@ fn write_all(lines: &Receiver<Box<Line>>, mut out: impl Write) {
         text.clear();
         match end {
             Some(TryRecvError::Disconnected) => return,
-            Some(TryRecvError::Empty) => std::thread::sleep(pause),
+            Some(TryRecvError::Empty) if is_ending => return,
+            Some(TryRecvError::Empty) => std::thread::park_timeout(pause),
             None => {}
         }
     }
@@ -126,15 +146,16 @@ fn render(line: &Line, out: &mut Vec<u8>) {
 fn json(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
     let ended = line.ended.format(&Rfc3339).unwrap_or_default();
     write!(out, "{{\"time\":\"{ended}\",\"request_id\":")?;
-    quoted(text(line.id.as_ref()), out)?;
+    quoted(line.texts.id(), out)?;
     write!(
         out,
         ",\"client\":\"{}\",\"method\":\"{}\",\"host\":",
-        line.peer, line.method
+        line.peer,
+        line.texts.method()
     )?;
-    quoted(host(line), out)?;
+    quoted(line.texts.host(), out)?;
     out.extend_from_slice(b",\"path\":");
-    quoted(path(line), out)?;
+    quoted(line.texts.path(), out)?;
     write!(
         out,
         ",\"protocol\":\"{:?}\",\"status\":{},\"bytes\":{},\"duration_ms\":{:.3},\"backend\":",
@@ -149,7 +170,7 @@ fn json(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
         None => out.extend_from_slice(b",\"endpoint\":\"\""),
     }
     write!(out, ",\"attempts\":{},\"user_agent\":", line.attempts)?;
-    quoted(text(line.agent.as_ref()), out)?;
+    quoted(line.texts.agent(), out)?;
     if !line.reason.is_empty() {
         write!(out, ",\"reason\":\"{}\"", line.reason)?;
     }
@@ -161,7 +182,12 @@ fn json(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
 fn plain(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
     let ended = line.ended.format(&Rfc3339).unwrap_or_default();
     write!(out, "{} - - [{ended}] ", line.peer)?;
-    let request = format!("{} {} {:?}", line.method, path(line), line.version);
+    let request = format!(
+        "{} {} {:?}",
+        line.texts.method(),
+        line.texts.path(),
+        line.version
+    );
     quoted(&request, out)?;
     write!(
         out,
@@ -174,28 +200,13 @@ fn plain(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
         Some(endpoint) => write!(out, "{endpoint} ")?,
         None => out.extend_from_slice(b"- "),
     }
-    quoted(host(line), out)?;
+    quoted(line.texts.host(), out)?;
     out.push(b' ');
-    quoted(text(line.id.as_ref()), out)
+    quoted(line.texts.id(), out)
 }
 
 fn quoted(text: &str, out: &mut Vec<u8>) -> std::io::Result<()> {
     Ok(serde_json::to_writer(out, text)?)
-}
-
-fn text(value: Option<&HeaderValue>) -> &str {
-    value.and_then(|value| value.to_str().ok()).unwrap_or("")
-}
-
-fn host(line: &Line) -> &str {
-    match line.uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => text(line.host.as_ref()),
-    }
-}
-
-fn path(line: &Line) -> &str {
-    line.uri.path_and_query().map_or("/", |path| path.as_str())
 }
 
 fn service(line: &Line) -> &str {
@@ -207,12 +218,15 @@ mod tests {
     use super::*;
 
     fn line(format: LogFormat) -> Line {
+        let request = http::Request::get("/x?q=1")
+            .header("host", "demo.a")
+            .header("user-agent", "a \"quoted\" agent")
+            .body(());
+        let mut texts = Texts::of(&request.unwrap());
+        texts.identify(&http::HeaderValue::from_static("abc"));
         Line {
             format,
-            id: Some(HeaderValue::from_static("abc")),
-            host: Some(HeaderValue::from_static("demo.a")),
-            uri: Uri::from_static("/x?q=1"),
-            agent: Some(HeaderValue::from_static("a \"quoted\" agent")),
+            texts,
             status: 200,
             bytes: 12,
             duration: Duration::from_micros(1500),
@@ -263,5 +277,28 @@ mod tests {
         }
         assert!(dropped.load(std::sync::atomic::Ordering::Relaxed) > 0);
         drop(release);
+    }
+
+    #[test]
+    fn the_last_lines_are_written_at_the_end() {
+        #[derive(Clone, Default)]
+        struct Kept(Arc<std::sync::Mutex<Vec<u8>>>);
+        impl Write for Kept {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let kept = Kept::default();
+        let log = Log::start(kept.clone()).unwrap();
+        for _ in 0..1_000 {
+            log.send(Box::new(line(LogFormat::Json)), &AtomicU64::new(0));
+        }
+        log.finish(Duration::from_secs(10));
+        let written = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(written.lines().count(), 1_000);
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::drain::Stage;
-use super::table::{LiveRoute, Table};
+use super::table::{LiveRoute, Standing, Table};
 use super::worker::Shared;
 use super::{clock, report};
 
@@ -105,7 +105,8 @@ fn backends(route: &LiveRoute) -> Vec<Value> {
         json!({
             "address": endpoint.address.to_string(),
             "task": endpoint.id,
-            "avoided": endpoint.is_avoided(now),
+            "avoided": endpoint.standing(now) == Standing::Avoided,
+            "healthy": endpoint.standing(now) != Standing::Unhealthy,
         })
     };
     let describe = |backend: &Arc<super::table::LiveBackend>| {

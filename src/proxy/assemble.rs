@@ -4,7 +4,7 @@
 //! live under its name stays. One change costs what it touches, whatever the size of the table.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::policy::{Keep, LivePolicy};
@@ -17,6 +17,7 @@ use crate::route::{Backend, Certificate, Listener, Passthrough, Route, RouteTabl
 pub struct Assembler {
     workers: usize,
     keep: Keep,
+    secrets: PathBuf,
     table: Table,
     wanted: HashMap<String, Route>,
     /// What is in the table, by name; it differs from `wanted` while a backend is missing.
@@ -39,10 +40,11 @@ impl Assembler {
         }
     }
 
-    /// The same with the directory of the secrets that routes and certificates may name.
+    /// The same with the directory of the secrets whose files the table may name.
     #[must_use]
     pub fn with_secrets(workers: usize, secrets_dir: &Path) -> Self {
         Self {
+            secrets: secrets_dir.to_owned(),
             keep: Keep::new(secrets_dir),
             tls: tls::Keep::new(secrets_dir),
             ..Self::new(workers)
@@ -68,7 +70,8 @@ impl Assembler {
             faults.extend(fault.map(|fault| format!("{name}: {fault}")));
         }
         for (name, backend) in backends {
-            self.set_backend(name, backend);
+            let fault = self.set_backend(name, backend).err();
+            faults.extend(fault.map(|fault| format!("{name}: {fault}")));
         }
         for (name, route) in routes {
             self.set_route(name, route.clone());
@@ -188,15 +191,25 @@ impl Assembler {
     }
 
     /// Adds or changes a backend. Connections and health of endpoints that stay are kept.
-    pub fn set_backend(&mut self, name: &str, backend: &Backend) {
+    ///
+    /// # Errors
+    /// Why it cannot be used, for people. The last good one stays.
+    pub fn set_backend(&mut self, name: &str, backend: &Backend) -> Result<(), String> {
         let last = self.backends.get(name).map(AsRef::as_ref);
-        let next = LiveBackend::compile(name, backend, last, self.workers);
+        let next = LiveBackend::compile(name, backend, last, self.workers, &self.secrets)?;
         self.backends.insert(name.to_owned(), Arc::new(next));
         for user in self.users.get(name).cloned().unwrap_or_default() {
             self.refresh(&user);
         }
         let backends = &self.backends;
         self.tls.backend_changed(name, |it| backends.get(it));
+        Ok(())
+    }
+
+    /// A backend as it is live.
+    #[must_use]
+    pub fn backend(&self, name: &str) -> Option<&Arc<LiveBackend>> {
+        self.backends.get(name)
     }
 
     /// Removes a backend. Routes and passthroughs that still name it keep its last endpoints until they change.

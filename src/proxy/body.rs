@@ -1,15 +1,16 @@
 //! Bodies on their way through: counted and bounded, never gathered.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
+use super::clock;
+use super::stalls::Held;
 use super::ticket::Ticket;
 use super::upstream::Lease;
 use super::watch::Watch;
@@ -35,22 +36,38 @@ pub(super) struct Streamed {
 }
 
 /// How far a request's body is, seen from outside.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Upload(Arc<UploadState>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct UploadState {
     stage: AtomicU8,
-    sent: Mutex<Option<Instant>>,
+    /// The endpoint would take more, but the client has not sent it.
+    waits_for_client: AtomicBool,
+    /// When a part of it last moved, as [`clock`] tells it.
+    moved: AtomicU64,
 }
 
 const TOO_LARGE: u8 = 1;
 const CLIENT_GONE: u8 = 2;
 
 impl Upload {
-    /// When its last byte went out; `None`: it is still going.
-    pub(super) fn sent_at(&self) -> Option<Instant> {
-        *self.0.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new() -> Self {
+        Self(Arc::new(UploadState {
+            stage: AtomicU8::new(0),
+            waits_for_client: AtomicBool::new(false),
+            moved: AtomicU64::new(clock::now()),
+        }))
+    }
+
+    /// When a part of it last moved, or it was wholly sent.
+    pub(super) fn moved(&self) -> u64 {
+        self.0.moved.load(Relaxed)
+    }
+
+    /// It is the client's turn to send.
+    pub(super) fn waits_for_client(&self) -> bool {
+        self.0.waits_for_client.load(Relaxed)
     }
 
     /// It went over the limit.
@@ -63,8 +80,14 @@ impl Upload {
         self.0.stage.load(Relaxed) == CLIENT_GONE
     }
 
-    fn sent(&self) {
-        *self.0.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// It did not come whole, whoever else broke off.
+    pub(super) fn is_clients_fault(&self) -> bool {
+        self.is_too_large() || self.is_client_gone()
+    }
+
+    fn moves(&self) {
+        self.0.waits_for_client.store(false, Relaxed);
+        self.0.moved.store(clock::now(), Relaxed);
     }
 }
 
@@ -78,7 +101,7 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return (Self::Empty, None);
         }
-        let upload = Upload::default();
+        let upload = Upload::new();
         let streamed = Streamed {
             incoming,
             left: limit,
@@ -91,10 +114,13 @@ impl RequestBody {
 
 impl Streamed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            self.upload.0.waits_for_client.store(true, Relaxed);
+            return Poll::Pending;
+        };
         self.watch.progress();
+        self.upload.moves();
         let Some(frame) = frame else {
-            self.upload.sent();
             return Poll::Ready(None);
         };
         let frame = frame.inspect_err(|_| self.upload.0.stage.store(CLIENT_GONE, Relaxed))?;
@@ -104,9 +130,6 @@ impl Streamed {
             return Poll::Ready(Some(Err("the request's body is too large".into())));
         };
         self.left = left;
-        if self.incoming.is_end_stream() {
-            self.upload.sent();
-        }
         Poll::Ready(Some(Ok(frame)))
     }
 }
@@ -152,6 +175,8 @@ enum Kind {
     Done,
     Text(Bytes),
     Stream(Incoming, Option<Lease>),
+    /// The same for a client of HTTP/2, which may leave an answer unread and stay.
+    Held(Incoming, Held),
 }
 
 impl ReplyBody {
@@ -178,43 +203,86 @@ impl ReplyBody {
         Self { ticket, kind }
     }
 
+    /// The same, of a connection that is taken away when nothing moves for too long.
+    pub(super) fn held(incoming: Incoming, held: Held, ticket: Ticket) -> Self {
+        let kind = Kind::Held(incoming, held);
+        Self { ticket, kind }
+    }
+
     fn poll_stream(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Kind::Stream(incoming, lease) = &mut self.kind else {
+        let Kind::Stream(incoming, Some(lease)) = &mut self.kind else {
             return Poll::Ready(None);
         };
-        // What is ready first; then let the connection read on, which alone can bring more, so
-        // the body need not wake us itself.
-        let mut quiet = Context::from_waker(Waker::noop());
-        let mut frame = Pin::new(&mut *incoming).poll_frame(&mut quiet);
-        if frame.is_pending()
-            && let Some(lease) = lease
-        {
-            lease.connection.drive(cx);
-            frame = Pin::new(&mut *incoming).poll_frame(&mut quiet);
-        }
-        let frame = std::task::ready!(frame);
-        let over = match &frame {
-            Some(Ok(frame)) => {
-                self.ticket.add(frame.data_ref().map_or(0, Bytes::len));
-                incoming.is_end_stream()
-            }
-            Some(Err(_)) => {
-                self.ticket.broke_off();
-                *lease = None;
-                false
-            }
-            None => true,
+        let frame = std::task::ready!(lease.poll_body(incoming, cx));
+        let passed = self.ticket.passed(frame.as_ref(), incoming);
+        self.settle(passed);
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Kind::Held(incoming, held) = &mut self.kind else {
+            return Poll::Ready(None);
         };
-        if over && let Some(lease) = lease.take() {
+        let Ok(frame) = std::task::ready!(held.poll_body(incoming, cx)) else {
+            self.ticket.stalled();
+            self.kind = Kind::Done;
+            return Poll::Ready(Some(Err("nothing moved for too long".into())));
+        };
+        let passed = self.ticket.passed(frame.as_ref(), incoming);
+        self.settle(passed);
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn settle(&mut self, passed: Passed) {
+        let lease = match passed {
+            Passed::More => return,
+            Passed::Broken => None,
+            Passed::Over => match &mut self.kind {
+                Kind::Stream(_, lease) => lease.take(),
+                Kind::Held(_, held) => held.take(),
+                _ => None,
+            },
+        };
+        // Without its lease a connection is closed.
+        self.kind = Kind::Done;
+        if let Some(lease) = lease {
             lease.give_back(self.ticket.now());
         }
-        if frame.is_none() || over {
-            self.ticket.complete();
+    }
+}
+
+/// What is left of an answer.
+#[derive(Clone, Copy)]
+enum Passed {
+    More,
+    Over,
+    Broken,
+}
+
+impl Ticket {
+    fn passed(
+        &mut self,
+        frame: Option<&hyper::Result<Frame<Bytes>>>,
+        incoming: &Incoming,
+    ) -> Passed {
+        match frame {
+            Some(Ok(frame)) => {
+                self.add(frame.data_ref().map_or(0, Bytes::len));
+                if !incoming.is_end_stream() {
+                    return Passed::More;
+                }
+            }
+            Some(Err(_)) => {
+                self.broke_off();
+                return Passed::Broken;
+            }
+            None => {}
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+        self.complete();
+        Passed::Over
     }
 }
 
@@ -237,6 +305,7 @@ impl Body for ReplyBody {
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
             Kind::Stream(..) => this.poll_stream(cx),
+            Kind::Held(..) => this.poll_held(cx),
         }
     }
 
@@ -244,7 +313,7 @@ impl Body for ReplyBody {
         match &self.kind {
             Kind::Done => true,
             Kind::Text(text) => text.is_empty(),
-            Kind::Stream(incoming, _) => incoming.is_end_stream(),
+            Kind::Stream(incoming, _) | Kind::Held(incoming, _) => incoming.is_end_stream(),
         }
     }
 
@@ -252,7 +321,7 @@ impl Body for ReplyBody {
         match &self.kind {
             Kind::Done => SizeHint::with_exact(0),
             Kind::Text(text) => SizeHint::with_exact(text.len() as u64),
-            Kind::Stream(incoming, _) => incoming.size_hint(),
+            Kind::Stream(incoming, _) | Kind::Held(incoming, _) => incoming.size_hint(),
         }
     }
 }

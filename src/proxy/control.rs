@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::Assembler;
+use super::health::Checks;
 use super::metrics::count;
 use super::state::{self, Seal};
 use super::worker::Shared;
@@ -35,6 +36,7 @@ const REFUSED: &str = "refused";
 /// Builds tables from resources and remembers what it was built from.
 pub(super) struct Source {
     assembler: Assembler,
+    checks: Checks,
     known: Snapshot,
     /// Certificates that could not be used, whose files may come yet.
     refused: BTreeMap<String, Resource>,
@@ -54,6 +56,7 @@ impl Source {
     ) -> Self {
         Self {
             assembler: Assembler::with_secrets(workers, secrets_dir),
+            checks: Checks::default(),
             known: Snapshot::default(),
             refused: BTreeMap::new(),
             shared,
@@ -122,7 +125,10 @@ impl Source {
                 ROUTE => self.assembler.remove_route(&name),
                 PASSTHROUGH => self.assembler.remove_passthrough(&name),
                 CERTIFICATE => self.assembler.remove_certificate(&name),
-                BACKEND => self.assembler.remove_backend(&name),
+                BACKEND => {
+                    self.assembler.remove_backend(&name);
+                    self.checks.stop(&name);
+                }
                 // Settings are never gone, only replaced.
                 _ => continue,
             }
@@ -188,9 +194,13 @@ impl Source {
             CERTIFICATE => self
                 .assembler
                 .set_certificate(name, wire::decode_certificate(&resource.body)?)?,
-            _ => self
-                .assembler
-                .set_backend(name, &wire::decode_backend(&resource.body)?),
+            _ => {
+                let backend = wire::decode_backend(&resource.body)?;
+                self.assembler.set_backend(name, &backend)?;
+                if let Some(backend) = self.assembler.backend(name) {
+                    self.checks.follow(backend);
+                }
+            }
         }
         Ok(())
     }

@@ -37,5 +37,25 @@ pub(super) const H2_RESETS: usize = 50;
 pub(super) const H2_PING: Duration = Duration::from_secs(30);
 /// Time for that answer.
 pub(super) const H2_PONG: Duration = Duration::from_secs(15);
+/// Requests at once on one HTTP/2 connection to an endpoint, and such connections of one worker.
+pub(super) const H2_UPSTREAM_STREAMS: usize = 100;
+/// More are not opened; the requests wait for each other.
+pub(super) const H2_UPSTREAMS: usize = 16;
+/// What an endpoint may send ahead of one client that does not read.
+pub(super) const H2_STREAM_WINDOW: u32 = 256 << 10;
+/// So large that a client which does not read holds up no other on the same connection.
+pub(super) const H2_CONNECTION_WINDOW: u32 = 128 * H2_STREAM_WINDOW;
+/// Further tries may be one in so many of a route's requests in flight, and a few more.
+pub(super) const RETRY_SHARE: usize = 5;
+/// These few.
+pub(super) const RETRY_FEW: usize = 3;
+/// Before an endpoint is asked again by the same request.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(25);
+/// Lines of metrics about single endpoints.
+pub(super) const ENDPOINTS_TOLD: usize = 1_000;
 /// Access log lines that may wait; more are counted and dropped.
 pub(super) const LOG_LINES: usize = 16_384;
+/// A path in the access log is cut off after so many bytes, a user agent or host after a quarter.
+pub(super) const LOG_TEXT: usize = 2 << 10;
+/// For the last lines of the access log at the end.
+pub(super) const LOG_END: Duration = Duration::from_secs(2);

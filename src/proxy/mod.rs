@@ -8,8 +8,10 @@
 //! | `assemble` | resources in, the next table out, at the cost of what changed |
 //! | `worker`, `connection`, `greet`, `attend`, `watch` | one runtime a core; sockets, limits, time |
 //! | `tls` | connections over TLS: opened with a certificate, or passed on by `passthrough` |
-//! | `handle`, `prepare`, `path`, `headers`, `forwarded`, `body`, `upstream`, `tunnel` | one request |
+//! | `handle`, `prepare`, `path`, `headers`, `forwarded`, `framing`, `body`, `tunnel` | one request |
 //! | `policy`, `reply` | what a route asks for besides forwarding; the proxy's own answers |
+//! | `send`, `upstream`, `stalls` | to an endpoint, another one where that fails, and back |
+//! | `health` | endpoints are asked for a sign of life |
 //! | `linger` | the end of a connection that a client still writes to |
 //! | `access_log`, `metrics`, `reasons`, `report`, `admin` | what is told of it |
 //! | `control`, `state`, `seal` | where tables come from: the operator, and the disk |
@@ -26,9 +28,11 @@ mod control;
 mod drain;
 mod error;
 mod forwarded;
+mod framing;
 mod greet;
 mod handle;
 mod headers;
+mod health;
 mod host;
 mod id;
 mod limits;
@@ -44,7 +48,9 @@ mod reply;
 mod report;
 mod run;
 mod seal;
+mod send;
 mod settings;
+mod stalls;
 pub mod state;
 pub mod table;
 mod ticket;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::drain::Stage;
 use super::metrics::Counters;
+use super::table::Standing;
 use super::worker::Shared;
+use super::{clock, limits};
 
 /// All metrics of this proxy.
 pub(super) fn metrics(shared: &Shared) -> String {
@@ -73,6 +76,7 @@ pub(super) fn metrics(shared: &Shared) -> String {
     super::tls::report(&mut out, shared);
     requests(&mut out, shared);
     refusals(&mut out, shared);
+    endpoints(&mut out, shared);
     out.push_str("# EOF\n");
     out
 }
@@ -188,6 +192,29 @@ fn refusals(out: &mut String, shared: &Shared) {
             &format!("reason=\"{reason}\""),
             count,
         );
+    }
+}
+
+/// Endpoints that may be left out, of backends where somebody looks; so many at most.
+fn endpoints(out: &mut String, shared: &Shared) {
+    let name = "endpoint_up";
+    let help =
+        "Whether an endpoint with health checks or outlier detection is asked as others are.";
+    family(out, name, "gauge", help);
+    let (table, now) = (shared.tables.load(), clock::now());
+    let watched: BTreeMap<(&str, SocketAddr), _> = table
+        .all()
+        .flat_map(|route| route.backends())
+        .filter(|backend| backend.health.is_some() || backend.outlier.is_some())
+        .flat_map(|backend| {
+            let endpoints = backend.endpoints.iter();
+            endpoints.map(|endpoint| ((&*backend.name, endpoint.address), endpoint))
+        })
+        .collect();
+    for ((backend, address), endpoint) in watched.into_iter().take(limits::ENDPOINTS_TOLD) {
+        let labels = format!("backend=\"{}\",endpoint=\"{address}\"", escaped(backend));
+        let is_up = endpoint.standing(now) == Standing::Good;
+        line(out, name, &labels, u8::from(is_up));
     }
 }
 

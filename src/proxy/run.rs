@@ -21,7 +21,7 @@ use super::metrics::Metrics;
 use super::settings::ProxySettings;
 use super::table::Table;
 use super::worker::{Shared, Speech, Worker};
-use super::{Error, Result, admin, state};
+use super::{Error, Result, admin, limits, state};
 use crate::control::client::{self, ClientSettings, ClientStatus, Delivery};
 use crate::control::identity::Identity;
 
@@ -186,6 +186,8 @@ async fn serve(
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
     drop(admin);
+    // Nobody writes any more: the last lines are not lost.
+    let _ = tokio::task::spawn_blocking(move || shared.log.finish(limits::LOG_END)).await;
     Ok(())
 }
 

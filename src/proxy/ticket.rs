@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request};
 
-use super::access_log::Line;
+use super::access_log::{Line, Texts};
 use super::clock;
 use super::connection::Context;
 use super::table::{Endpoint, LiveBackend};
 use crate::api::service_cluster::AccessLog;
+
+const CLIENT_LEFT: u16 = 499;
 
 /// A request from its head to the end of its answer.
 pub(super) struct Ticket {
@@ -45,11 +47,8 @@ impl Ticket {
             Box::new(Line {
                 format: log.format,
                 peer: context.peer.ip(),
-                method: request.method().clone(),
-                host: request.headers().get(header::HOST).cloned(),
-                uri: request.uri().clone(),
                 version: request.version(),
-                agent: request.headers().get(header::USER_AGENT).cloned(),
+                texts: Texts::of(request),
                 ..Line::default()
             })
         });
@@ -69,7 +68,7 @@ impl Ticket {
     /// The id of the request is known.
     pub(super) fn identify(&mut self, id: &HeaderValue) {
         if let Some(line) = &mut self.line {
-            line.id = Some(id.clone());
+            line.texts.identify(id);
         }
     }
 
@@ -111,6 +110,14 @@ impl Ticket {
         self.complete();
     }
 
+    /// Nothing of the answer moved for too long.
+    pub(super) fn stalled(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.reason = "AnswerStalled";
+        }
+        self.complete();
+    }
+
     /// Why the proxy answers itself.
     pub(super) fn refused(&mut self, reason: &'static str) {
         self.context.worker.shared.metrics.reasons.count(reason);
@@ -140,6 +147,10 @@ impl Drop for Ticket {
             Some(backend) => &backend.shared.counters,
             None => &shared.metrics.own,
         };
+        if self.status == 0 {
+            // The client left before there was an answer. nginx has made this number known.
+            self.status = CLIENT_LEFT;
+        }
         counters.add(self.status);
         if let Some(mut line) = self.line.take() {
             if !self.complete && line.reason.is_empty() {

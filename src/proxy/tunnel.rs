@@ -30,7 +30,7 @@ pub(super) fn start(
     let open = Open::new(&context.worker.shared);
     tokio::spawn(async move {
         let both = async {
-            lease.connection.ended().await;
+            lease.ended().await;
             tokio::try_join!(client, endpoint)
         };
         let Ok(Ok((client, endpoint))) = tokio::time::timeout(limits::HEAD_TIME, both).await else {

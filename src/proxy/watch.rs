@@ -18,6 +18,8 @@ pub(super) struct Watch {
     moved: AtomicBool,
     /// The client may still be sending when the connection ends.
     lingers: AtomicBool,
+    /// A route lets its requests take so long (milliseconds), though nothing moves.
+    patience: AtomicU64,
     /// Bytes between requests are the head of the next one (HTTP/1), not chatter (HTTP/2).
     heads: bool,
 }
@@ -42,6 +44,7 @@ impl Watch {
             since: AtomicU64::new(clock::now()),
             moved: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
+            patience: AtomicU64::new(0),
             heads,
         }
     }
@@ -95,6 +98,12 @@ impl Watch {
         self.requests.fetch_sub(1, Relaxed);
     }
 
+    /// A request may take so long. Called right after its head has moved.
+    pub(super) fn be_patient(&self, for_so_long: Duration) {
+        let millis = u64::try_from(for_so_long.as_millis()).unwrap_or(u64::MAX);
+        self.patience.fetch_max(millis, Relaxed);
+    }
+
     /// Whether a head is incomplete: its time is shorter than the timer may be set to.
     pub(super) fn is_in_head(&self) -> bool {
         self.in_head.load(Relaxed)
@@ -105,7 +114,8 @@ impl Watch {
     pub(super) fn look(&self, idle: Duration, stuck: Duration) -> Verdict {
         if self.requests.load(Relaxed) > 0 {
             return if self.moved.swap(false, Relaxed) {
-                Verdict::Wait(stuck)
+                let patience = Duration::from_millis(self.patience.load(Relaxed));
+                Verdict::Wait(stuck.max(patience))
             } else if self.heads {
                 Verdict::Cut
             } else {
@@ -169,6 +179,15 @@ mod tests {
         watch.wrote();
         assert_eq!(watch.look(IDLE, IDLE), Verdict::Wait(IDLE));
         assert_eq!(watch.look(IDLE, IDLE), Verdict::Cut);
+    }
+
+    #[test]
+    fn a_route_may_ask_for_more_patience() {
+        let watch = Watch::new(true);
+        watch.begin();
+        watch.read();
+        watch.be_patient(IDLE * 10);
+        assert_eq!(watch.look(IDLE, IDLE), Verdict::Wait(IDLE * 10));
     }
 
     #[test]

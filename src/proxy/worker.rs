@@ -18,6 +18,7 @@ use super::connection::Arrival;
 use super::drain::{Drain, Stage};
 use super::id::Ids;
 use super::metrics::{Metrics, count};
+use super::stalls::Stalls;
 use super::table::Table;
 use super::{clock, connection, limits, tls};
 use crate::control::client::ClientStatus;
@@ -63,6 +64,8 @@ pub(super) enum Speech {
 pub(super) struct Worker {
     pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
+    /// Answers under way to clients of HTTP/2.
+    pub(super) stalls: Arc<Stalls>,
     pub(super) http1: http1::Builder,
     pub(super) http2: http2::Builder<TokioExecutor>,
 }
@@ -87,6 +90,7 @@ impl Worker {
         Self {
             index,
             shared,
+            stalls: Arc::default(),
             http1,
             http2,
         }
@@ -147,7 +151,9 @@ impl Worker {
         loop {
             tokio::time::sleep(limits::SWEEP).await;
             let idle = u64::try_from(limits::IDLE_UPSTREAM_TIME.as_millis()).unwrap_or(u64::MAX);
-            let before = clock::now().saturating_sub(idle);
+            let now = clock::now();
+            self.stalls.sweep(now);
+            let before = now.saturating_sub(idle);
             let table = self.shared.tables.load_full();
             for backend in table.all().flat_map(|route| route.backends()) {
                 for endpoint in &backend.endpoints {

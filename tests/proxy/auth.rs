@@ -24,7 +24,7 @@ fn policy() -> Policy {
 }
 
 fn proxy(secrets: &Path) -> Proxy {
-    Proxy::set_up(|settings| settings.secrets_dir = secrets.into())
+    Proxy::with(|settings| settings.secrets_dir = secrets.into())
 }
 
 async fn login(proxy: &mut Proxy, path: &str, pair: &str) -> Answer {
@@ -156,7 +156,7 @@ async fn a_route_without_its_file_is_refused_by_name_and_never_served_open() {
 async fn a_closed_route_is_closed_after_restarts_without_an_operator() {
     let (state, secrets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let start = || {
-        Proxy::set_up(|settings| {
+        Proxy::with(|settings| {
             settings.state_dir = Some(state.path().into());
             settings.secrets_dir = secrets.path().into();
         })

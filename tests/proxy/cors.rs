@@ -48,7 +48,7 @@ async fn a_preflight_is_answered_by_the_proxy_before_it_asks_for_a_password() {
         "bob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
     )
     .unwrap();
-    let mut proxy = Proxy::set_up(|settings| settings.secrets_dir = dir.path().into());
+    let mut proxy = Proxy::with(|settings| settings.secrets_dir = dir.path().into());
     proxy.apply(&with_policy(&[nobody().await], policy)).await;
     let asks = from("origin: https://app.example.com", &PREFLIGHT);
     let answer = proxy.ask("OPTIONS /x", &asks).await;

@@ -30,11 +30,11 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy that knows nothing yet.
     pub fn empty(state_dir: Option<&Path>) -> Self {
-        Self::set_up(|settings| settings.state_dir = state_dir.map(Into::into))
+        Self::with(|settings| settings.state_dir = state_dir.map(Into::into))
     }
 
     /// The same with settings of its own.
-    pub fn set_up(change: impl FnOnce(&mut ProxySettings)) -> Self {
+    pub fn with(change: impl FnOnce(&mut ProxySettings)) -> Self {
         let (deliver, deliveries) = mpsc::channel(4);
         let (told, bound) = watch::channel(Bound::default());
         let stop = CancellationToken::new();

@@ -223,7 +223,7 @@ async fn a_certificate_of_files_is_read_when_they_come_and_again_when_they_chang
     };
     let hosts = vec!["demo.a".to_owned()];
     let routes = with(routes, &[("a", Certificate { hosts, source })]);
-    let mut proxy = Proxy::set_up(|it| it.secrets_dir = dir.path().into());
+    let mut proxy = Proxy::with(|it| it.secrets_dir = dir.path().into());
     let refusal = proxy.try_apply(&routes).await.unwrap_err();
     assert!(
         refusal.starts_with("a: file `demo.crt`: cannot be read from"),
@@ -342,7 +342,7 @@ async fn a_key_is_not_on_the_disk_in_the_clear_and_serves_after_a_restart() {
     };
     let routes = with(routes, &[("a", certificate)]);
     let start = || {
-        Proxy::set_up(|it| {
+        Proxy::with(|it| {
             it.state_dir = Some(dir.path().into());
             it.control = Some(ControlSettings {
                 endpoint: "nobody.invalid:1".to_owned(),

@@ -3,7 +3,9 @@
 //! *Guarantees*: a lookup takes no lock and allocates nothing; a request that holds a table is
 //! not touched by later ones; the next table shares all that did not change with the last.
 
+mod affinity;
 mod backend;
+mod endpoint;
 mod hosts;
 mod matching;
 mod route;
@@ -14,10 +16,12 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use backend::{Endpoint, LiveBackend, Shared};
+pub use affinity::Wish;
+pub use backend::{LiveBackend, Shared};
+pub use endpoint::{Endpoint, Standing};
 pub use hosts::HostEntry;
 pub use matching::LivePath;
-pub use route::LiveRoute;
+pub use route::{LiveRoute, Retrying};
 pub use secure::Secure;
 pub(super) use secure::{Names, Way};
 use shards::Shards;

@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use http::request::Parts;
 
-use super::backend::{Endpoint, LiveBackend};
+use super::affinity::{Sticky, Wish};
+use super::backend::LiveBackend;
+use super::endpoint::{Endpoint, Standing};
 use super::matching::{LiveConditions, LivePath};
+use crate::proxy::limits;
 use crate::proxy::policy::LivePolicy;
 use crate::route::{Conditions, PathMatch, Policy, Route};
 
@@ -34,6 +37,46 @@ pub struct LiveRoute {
     targets: Box<[LiveTarget]>,
     total: u64,
     turn: Arc<AtomicU64>,
+    sticky: Option<Sticky>,
+    /// Counted only where a policy asks for retries.
+    budget: Option<Arc<Budget>>,
+}
+
+/// How many requests of a route are in flight, and how many of these are tried again.
+#[derive(Debug, Default)]
+struct Budget {
+    requests: AtomicUsize,
+    retries: AtomicUsize,
+}
+
+/// A request of a route with a policy for retries, while it is sent.
+#[derive(Debug)]
+pub struct Retrying {
+    budget: Arc<Budget>,
+    again: bool,
+}
+
+impl Retrying {
+    /// Whether it may be sent again: when all fail, retries must not multiply the load.
+    pub fn may(&mut self) -> bool {
+        if !self.again {
+            let most = self.budget.requests.load(Relaxed) / limits::RETRY_SHARE + limits::RETRY_FEW;
+            self.again = self.budget.retries.fetch_add(1, Relaxed) < most;
+            if !self.again {
+                self.budget.retries.fetch_sub(1, Relaxed);
+            }
+        }
+        self.again
+    }
+}
+
+impl Drop for Retrying {
+    fn drop(&mut self) {
+        self.budget.requests.fetch_sub(1, Relaxed);
+        if self.again {
+            self.budget.retries.fetch_sub(1, Relaxed);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -72,6 +115,11 @@ impl LiveRoute {
             path: LivePath::compile(&route.path)?,
             when: LiveConditions::compile(&route.when)?,
             rewrite: route.rewrite,
+            sticky: Sticky::compile(&route.policy.affinity),
+            budget: route.policy.retries.as_ref().map(|_| {
+                let last = last.and_then(|last| last.budget.clone());
+                last.unwrap_or_default()
+            }),
             policy: route.policy.clone(),
             checks: None,
             targets: targets.into(),
@@ -133,15 +181,54 @@ impl LiveRoute {
     ) -> Option<(&Arc<LiveBackend>, &Arc<Endpoint>)> {
         let first = self.share();
         let order = || (0..self.targets.len()).map(|step| (first + step) % self.targets.len());
-        [true, false].into_iter().find_map(|strict| {
+        Standing::ALL.into_iter().find_map(|worst| {
             order().find_map(|at| {
                 let backend = &self.targets[at].backend;
-                if step_is_unweighted(&self.targets, at) {
+                if weight(&self.targets, at) == 0 {
                     return None;
                 }
-                Some((backend, backend.pick(tried, strict, now)?))
+                Some((backend, backend.pick(tried, worst, now)?))
             })
         })
+    }
+
+    /// The endpoint that a client is to stay with, where there is such a wish.
+    #[must_use]
+    pub fn pick_for(
+        &self,
+        wish: &Wish,
+        tried: &[SocketAddr],
+        now: u64,
+    ) -> Option<(&Arc<LiveBackend>, &Arc<Endpoint>)> {
+        wish.follow(|| self.weighted(), tried, now)
+            .or_else(|| self.pick(tried, now))
+    }
+
+    /// All endpoints that may be asked, with the weight of each.
+    fn weighted(&self) -> impl Iterator<Item = (f64, &Arc<LiveBackend>, &Arc<Endpoint>)> {
+        let targets = self.targets.iter().enumerate();
+        targets
+            .map(|(at, target)| (weight(&self.targets, at), &target.backend))
+            .filter(|(weight, _)| *weight > 0)
+            .flat_map(|(weight, backend)| {
+                let each = weight as f64 / backend.endpoints.len() as f64;
+                let endpoints = backend.endpoints.iter();
+                endpoints.map(move |endpoint| (each, backend, endpoint))
+            })
+    }
+
+    /// What clients stay with an endpoint by; `None`: they do not.
+    pub(in crate::proxy) fn sticky(&self) -> Option<&Sticky> {
+        self.sticky.as_ref()
+    }
+
+    /// Counts a request while it is sent, where a policy says when it is sent again.
+    #[must_use]
+    pub fn begin(&self) -> Option<Retrying> {
+        let budget = Arc::clone(self.budget.as_ref()?);
+        budget.requests.fetch_add(1, Relaxed);
+        let again = false;
+        Some(Retrying { budget, again })
     }
 
     /// Which target's turn it is.
@@ -156,8 +243,9 @@ impl LiveRoute {
     }
 }
 
-/// A target of weight 0 (or without endpoints) gets nothing, not even what others failed to serve.
-fn step_is_unweighted(targets: &[LiveTarget], at: usize) -> bool {
+/// The weight of a target. One of 0 (or without endpoints) gets nothing, not even what others
+/// failed to serve.
+fn weight(targets: &[LiveTarget], at: usize) -> u64 {
     let before = at.checked_sub(1).map_or(0, |at| targets[at].upto);
-    targets[at].upto == before
+    targets[at].upto - before
 }

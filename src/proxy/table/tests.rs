@@ -37,7 +37,7 @@ fn backend(ports: &[u16]) -> Backend {
 
 fn with(routes: &[(&str, &str)]) -> Arc<Table> {
     let mut assembler = Assembler::new(1);
-    assembler.set_backend("b", &backend(&[1]));
+    assembler.set_backend("b", &backend(&[1])).unwrap();
     for (host, path) in routes {
         let route = route(host, path, &["b"]);
         assembler.set_route(&route.name(), route);
@@ -103,7 +103,7 @@ fn the_default_route_takes_hosts_that_no_other_names() {
 #[test]
 fn a_rewritten_path_has_exactly_one_slash_in_front() {
     let mut assembler = Assembler::new(1);
-    assembler.set_backend("b", &backend(&[1]));
+    assembler.set_backend("b", &backend(&[1])).unwrap();
     let rewrite = Route {
         rewrite: true,
         ..route("demo.a", "/app", &["b"])
@@ -128,16 +128,16 @@ fn a_route_is_live_when_its_backend_has_come_and_the_old_one_serves_until_then()
     let mut assembler = Assembler::new(1);
     assembler.set_route("r", route("demo.a", "/", &["old"]));
     assert_eq!(found(&assembler.build(), "demo.a", "/"), None);
-    assembler.set_backend("old", &backend(&[1]));
+    assembler.set_backend("old", &backend(&[1])).unwrap();
     assert_eq!(found(&assembler.build(), "demo.a", "/"), Some("r"));
     assembler.set_route("r", route("demo.a", "/", &["new"]));
     assert_eq!(assembler.waiting(), ["r"]);
     // The old backend goes on changing, and even going, under the route that still uses it.
-    assembler.set_backend("old", &backend(&[2]));
+    assembler.set_backend("old", &backend(&[2])).unwrap();
     assembler.remove_backend("old");
     let table = assembler.build();
     assert_eq!(port(find(&table, "demo.a", "/").unwrap(), &[], 1), Some(2));
-    assembler.set_backend("new", &backend(&[3]));
+    assembler.set_backend("new", &backend(&[3])).unwrap();
     let table = assembler.build();
     assert_eq!(port(find(&table, "demo.a", "/").unwrap(), &[], 1), Some(3));
     assert!(assembler.waiting().is_empty());
@@ -146,7 +146,7 @@ fn a_route_is_live_when_its_backend_has_come_and_the_old_one_serves_until_then()
 #[test]
 fn a_route_that_moves_leaves_nothing_behind() {
     let mut assembler = Assembler::new(1);
-    assembler.set_backend("b", &backend(&[1]));
+    assembler.set_backend("b", &backend(&[1])).unwrap();
     assembler.set_route("r", route("demo.a", "/old", &["b"]));
     assembler.set_route("r", route("demo.b", "/new", &["b"]));
     let table = assembler.build();
@@ -159,7 +159,7 @@ fn a_route_that_moves_leaves_nothing_behind() {
 #[test]
 fn a_table_that_a_request_holds_is_not_touched() {
     let mut assembler = Assembler::new(1);
-    assembler.set_backend("b", &backend(&[1]));
+    assembler.set_backend("b", &backend(&[1])).unwrap();
     assembler.set_route("r", route("demo.a", "/", &["b"]));
     let held = assembler.build();
     assembler.remove_route("r");
@@ -170,12 +170,12 @@ fn a_table_that_a_request_holds_is_not_touched() {
 #[test]
 fn endpoints_and_their_standing_outlive_a_change() {
     let mut assembler = Assembler::new(1);
-    assembler.set_backend("b", &backend(&[1, 2]));
+    assembler.set_backend("b", &backend(&[1, 2])).unwrap();
     assembler.set_route("r", route("demo.a", "/", &["b"]));
     let before = assembler.build();
     let (_, bad) = find(&before, "demo.a", "/").unwrap().pick(&[], 1).unwrap();
     bad.avoid_until(100);
-    assembler.set_backend("b", &backend(&[1, 2, 3]));
+    assembler.set_backend("b", &backend(&[1, 2, 3])).unwrap();
     let table = assembler.build();
     let after = find(&table, "demo.a", "/").unwrap();
     let picked: Vec<_> = (0..6).filter_map(|_| port(after, &[], 99)).collect();
@@ -186,7 +186,7 @@ fn endpoints_and_their_standing_outlive_a_change() {
 #[test]
 fn endpoints_take_turns_and_bad_ones_are_used_when_all_are_bad() {
     let mut assembler = Assembler::new(1);
-    assembler.set_backend("b", &backend(&[1, 2, 3]));
+    assembler.set_backend("b", &backend(&[1, 2, 3])).unwrap();
     assembler.set_route("r", route("demo.a", "/", &["b"]));
     let table = assembler.build();
     let route = find(&table, "demo.a", "/").unwrap();
@@ -213,7 +213,7 @@ proptest! {
         let mut assembler = Assembler::new(1);
         let mut weighted = route("demo.a", "/", &[]);
         for (at, weight) in (1u16..).zip(&weights) {
-            assembler.set_backend(&format!("b{at}"), &backend(&[at]));
+            assembler.set_backend(&format!("b{at}"), &backend(&[at])).unwrap();
             weighted.targets.push(Target { backend: format!("b{at}"), weight: Some(*weight) });
         }
         assembler.set_route("r", weighted);
@@ -264,7 +264,7 @@ proptest! {
             let route = route(host, path, &["b"]);
             assembler.set_route(&route.name(), route);
         }
-        assembler.set_backend("b", &backend(&[1]));
+        assembler.set_backend("b", &backend(&[1])).unwrap();
         let table = assembler.build();
         for host in ["demo.a", "y.a", "x.demo.a", "b", "c"] {
             for depth in 0..14 {
@@ -318,7 +318,7 @@ fn exact_paths_then_expressions_then_prefixes_and_more_conditions_first() {
     // The second time with so many routes that an index is used.
     for more in [0, 20] {
         let mut assembler = Assembler::new(1);
-        assembler.set_backend("b", &backend(&[1]));
+        assembler.set_backend("b", &backend(&[1])).unwrap();
         let extra = (0..more).map(|i| route("demo.a", &format!("/extra{i}"), &["b"]));
         for route in places().into_iter().chain(extra) {
             assembler.set_route(&route.name(), route);
@@ -358,4 +358,65 @@ fn exact_paths_then_expressions_then_prefixes_and_more_conditions_first() {
             assert_eq!(found, Some(want), "{method} {path} {headers:?} +{more}");
         }
     }
+}
+
+#[test]
+fn retries_are_a_share_of_what_is_in_flight() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1])).unwrap();
+    let mut retried = route("demo.a", "/", &["b"]);
+    assembler.set_route("plain", route("plain.a", "/", &["b"]));
+    retried.policy.retries = Some(crate::route::Retries::default());
+    assembler.set_route("r", retried);
+    let table = assembler.build();
+    assert!(find(&table, "plain.a", "/").unwrap().begin().is_none());
+    let route = find(&table, "demo.a", "/").unwrap();
+    let mut all: Vec<_> = (0..100).map(|_| route.begin().unwrap()).collect();
+    let may = |all: &mut Vec<Retrying>| {
+        all.iter_mut()
+            .filter_map(|it| it.may().then_some(()))
+            .count()
+    };
+    assert_eq!(may(&mut all), 23, "a fifth and three");
+    assert_eq!(may(&mut all), 23, "who may once may again");
+    all.truncate(10);
+    assert_eq!(may(&mut all), 10);
+    drop(all);
+    assert!(route.begin().unwrap().may());
+}
+
+#[test]
+fn a_dead_endpoint_of_two_is_the_first_of_every_other_request_only() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1, 2])).unwrap();
+    assembler.set_route("r", route("demo.a", "/", &["b"]));
+    let table = assembler.build();
+    let route = find(&table, "demo.a", "/").unwrap();
+    let dead = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut first = 0;
+    for _ in 0..10 {
+        if port(route, &[], 1) == Some(1) {
+            first += 1;
+            assert_eq!(port(route, &[dead], 1), Some(2));
+        }
+    }
+    assert_eq!(first, 5);
+}
+
+#[test]
+fn unhealthy_endpoints_come_last() {
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1, 2, 3])).unwrap();
+    assembler.set_route("r", route("demo.a", "/", &["b"]));
+    let table = assembler.build();
+    let route = find(&table, "demo.a", "/").unwrap();
+    let endpoints = &route.backends().next().unwrap().endpoints;
+    endpoints[0].set_healthy(false);
+    endpoints[1].avoid_until(100);
+    for _ in 0..6 {
+        assert_eq!(port(route, &[], 1), Some(3));
+        assert_eq!(port(route, &[endpoints[2].address], 1), Some(2));
+    }
+    let tried = [endpoints[1].address, endpoints[2].address];
+    assert_eq!(port(route, &tried, 1), Some(1));
 }

@@ -29,7 +29,7 @@ pub struct Policy {
     /// Instead of the listener's.
     pub connect_timeout: Option<Span>,
     /// When a request is sent again; `None`: only while nothing of it has been sent, and
-    /// idempotent ones that met a connection about to close.
+    /// idempotent ones once, after a connection that ended without an answer.
     pub retries: Option<Retries>,
     /// Changes to the headers of requests.
     pub request_headers: HeaderEdits,
