@@ -52,7 +52,7 @@ impl Swarm {
         let swarm = Self {
             sim: Sim::new(2),
             folder: tempfile::tempdir().unwrap(),
-            key: SealingKey::generate(),
+            key: SealingKey::generate().unwrap(),
         };
         let engine = swarm.sim.engine();
         let control = NetworkSpec {

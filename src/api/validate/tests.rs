@@ -19,6 +19,19 @@ fn the_defaults_have_no_fault() {
 }
 
 #[test]
+fn a_default_certificate_is_the_name_of_a_stored_one() {
+    let with = |name: &str| {
+        faults(&format!(
+            "{{traffic: {{tls: {{defaultCertificate: {name}}}}}}}"
+        ))
+    };
+    assert_eq!(with("shop.example.com"), Vec::<String>::new());
+    for bad in ["Shop", "-shop", "certs/shop", "''", &"x".repeat(41)] {
+        assert_eq!(with(bad), ["spec.traffic.tls.defaultCertificate"], "{bad}");
+    }
+}
+
+#[test]
 fn labels_without_nodes_only_constrain_and_are_no_fault() {
     assert_eq!(
         faults("{placement: {labels: {region: east}}}"),
