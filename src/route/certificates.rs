@@ -82,7 +82,8 @@ fn hold_back(world: &World, name: &str, cluster: &mut ClusterRouting) {
     let files = files(world, name);
     let waits = |secret: &str| !files.contains(secret);
     let mut held: BTreeMap<String, (&str, String)> = BTreeMap::new();
-    cluster.table.certificates.retain(|_, certificate| {
+    let default = &mut cluster.table.listener.default_certificate;
+    cluster.table.certificates.retain(|name, certificate| {
         let CertificateSource::Files { chain, key } = &certificate.source else {
             return true;
         };
@@ -96,6 +97,11 @@ fn hold_back(world: &World, name: &str, cluster: &mut ClusterRouting) {
         let why = why(world, &waiting);
         let hosts = certificate.hosts.iter().cloned();
         held.extend(hosts.map(|host| (host, why.clone())));
+        // A listener must not name what is not there.
+        if default.as_ref() == Some(name) {
+            *default = None;
+            held.insert("*".to_owned(), why);
+        }
         false
     });
     for row in &mut cluster.rows {

@@ -31,6 +31,19 @@ fn what_the_engine_could_not_take_is_refused() {
 }
 
 #[test]
+fn a_default_certificate_is_the_name_of_a_stored_one() {
+    let with = |name: &str| {
+        faults(&format!(
+            "{{traffic: {{tls: {{defaultCertificate: {name}}}}}}}"
+        ))
+    };
+    assert_eq!(with("shop.example.com"), Vec::<String>::new());
+    for bad in ["Shop", "-shop", "certs/shop", "''", &"x".repeat(41)] {
+        assert_eq!(with(bad), ["spec.traffic.tls.defaultCertificate"], "{bad}");
+    }
+}
+
+#[test]
 fn labels_without_nodes_only_constrain_and_are_no_fault() {
     assert_eq!(
         faults("{placement: {labels: {region: east}}}"),

@@ -64,7 +64,7 @@ fn table(world: &World, now: time::OffsetDateTime) -> String {
 
 #[test]
 fn the_list_tells_names_hosts_end_days_and_state() {
-    let world = world(&SealingKey::generate());
+    let world = world(&SealingKey::generate().unwrap());
     let at = |now| table(&world, now);
     let line = "shop  a.com,b.com  2026-12-25T12:00:00Z";
     assert_eq!(
@@ -83,7 +83,7 @@ fn the_list_tells_names_hosts_end_days_and_state() {
 
 #[test]
 fn what_the_operator_could_not_use_is_unusable_and_so_is_what_another_key_sealed() {
-    let key = SealingKey::generate();
+    let key = SealingKey::generate().unwrap();
     let now = datetime!(2026-11-01 12:00:00 UTC);
     let mut marked = world(&key);
     let config = marked.configs.get_mut("c").unwrap();
@@ -91,7 +91,7 @@ fn what_the_operator_could_not_use_is_unusable_and_so_is_what_another_key_sealed
         .labels
         .insert(names::LABEL_FAULT.into(), "broken".into());
     let mut other = world(&key);
-    other.secrets = world(&SealingKey::generate()).secrets;
+    other.secrets = world(&SealingKey::generate().unwrap()).secrets;
     let mut none = world(&key);
     none.secrets.clear();
     for world in [marked, other, none] {
@@ -101,7 +101,7 @@ fn what_the_operator_could_not_use_is_unusable_and_so_is_what_another_key_sealed
 
 #[test]
 fn every_form_of_the_list_says_the_same() {
-    let world = world(&SealingKey::generate());
+    let world = world(&SealingKey::generate().unwrap());
     let all = crate::world::certificates(&world);
     let key = sealed_to(&world);
     let now = datetime!(2026-11-01 12:00:00 UTC);
@@ -137,7 +137,7 @@ fn a_pair_that_is_near_its_end_or_names_no_host_is_worth_a_word() {
 fn without_a_key_to_seal_to_it_says_what_to_do() {
     let error = public_key(&World::default()).unwrap_err();
     assert!(error.to_string().contains("skep install"), "{error}");
-    let mut foreign = world(&SealingKey::generate());
+    let mut foreign = world(&SealingKey::generate().unwrap());
     foreign.secrets.values_mut().for_each(|s| s.labels.clear());
     let error = public_key(&foreign).unwrap_err().to_string();
     assert!(

@@ -108,7 +108,7 @@ async fn make_secrets(
         found.extend(make_certificates(session).await?);
     }
     if plan.sealing {
-        let key = SealingKey::generate();
+        let key = SealingKey::generate().map_err(|error| CliError::Failed(error.to_string()))?;
         let mut labels = spec::labels("pki");
         // With the key itself, so that the two always belong together.
         labels.insert(names::LABEL_SEALING.to_owned(), key.public().text());

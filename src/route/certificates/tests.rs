@@ -224,6 +224,17 @@ fn a_proxy_that_is_being_stopped_is_not_waited_for() {
 }
 
 #[test]
+fn a_default_certificate_that_waits_is_named_by_no_listener() {
+    let world = proxies(&[], &[]);
+    let mut east = routed(&["*"]);
+    from_files(&mut east, "a.com", "crt", "key");
+    east.table.listener.default_certificate = Some("crt+key".to_owned());
+    hold_back(&world, "east", &mut east);
+    assert_eq!(east.table.listener.default_certificate, None);
+    assert_eq!(east.rows[0].reason, "CertificateWaits");
+}
+
+#[test]
 fn a_secret_that_is_not_there_is_named_with_what_to_do() {
     let mut world = proxies(&[], &[]);
     world.secrets.retain(|_, secret| secret.name != "key");
