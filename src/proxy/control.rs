@@ -111,7 +111,7 @@ impl Source {
                     count(&self.shared.metrics.changes_refused);
                     faults.push(format!("{name}: {fault}"));
                     match kind {
-                        ROUTE => self.remember_refused(&name, resource),
+                        ROUTE => self.remember_refused(&name, &resource),
                         CERTIFICATE => {
                             self.refused.insert(name, resource);
                         }
@@ -172,7 +172,7 @@ impl Source {
 
     /// A route that is closed must be so after a restart, too, when no operator tells of it. Its
     /// version is none that an operator has, so it will be sent again.
-    fn remember_refused(&mut self, name: &str, resource: Resource) {
+    fn remember_refused(&mut self, name: &str, resource: &Resource) {
         let known = self.known.types.entry(ROUTE).or_default();
         let refused = known.entry(name.to_owned()).or_insert(resource.clone());
         if refused.body == resource.body {

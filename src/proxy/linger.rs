@@ -145,7 +145,8 @@ mod tests {
             theirs.write_all(&vec![0; 200_000]).await.unwrap();
         });
         ours.shutdown().await.unwrap();
-        client.await.unwrap();
+        let sent = tokio::time::timeout(limits::LINGER_TIME, client).await;
+        sent.expect("nobody reads what is sent").unwrap();
     }
 
     #[tokio::test(start_paused = true)]

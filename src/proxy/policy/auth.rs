@@ -299,7 +299,9 @@ mod tests {
         let held = auth.gate.permits.acquire_many(u32::try_from(all).unwrap());
         let held = held.await.unwrap();
         let places: Vec<_> = (0..WAITING).map(|_| Place::take(&auth.gate)).collect();
-        assert_eq!(answer(&auth, &asks("alice:x")).await, Some("AuthBusy"));
+        let asks = asks("alice:x");
+        let answer = tokio::time::timeout(WRONG_IN, answer(&auth, &asks)).await;
+        assert_eq!(answer.expect("it waits"), Some("AuthBusy"));
         drop((places, held));
         assert_eq!(auth.gate.waiting.load(Relaxed), 0);
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::auth::Gate;
 use super::clients::Clients;
 use super::htpasswd::Users;
+use crate::names::content_hash;
 use crate::route::Policy;
 
 /// No secret is larger: the engine allows 500 kB.
@@ -17,7 +18,7 @@ const LARGEST: u64 = 512 << 10;
 #[derive(Debug, Default)]
 pub(in crate::proxy) struct Keep {
     secrets_dir: PathBuf,
-    /// By name of the secret, with the text they were made from. As many as there are files.
+    /// By name of the secret, with a hash of what they were made from. As many as there are files.
     users: HashMap<String, (String, Arc<Users>)>,
     pub(super) clients: Arc<Clients>,
     pub(super) gate: Arc<Gate>,
@@ -40,13 +41,14 @@ impl Keep {
         let name = &auth.secret;
         let fail = |why: &str| format!("secret `{}`: {why}", name.escape_debug());
         let text = load(&self.secrets_dir, name).map_err(|why| fail(&why))?;
+        let hash = content_hash(text.as_bytes());
         if let Some((last, _)) = self.users.get(name)
-            && *last == text
+            && *last == hash
         {
             return Ok(());
         }
         let users = Users::parse(&text).map_err(|why| fail(&why))?;
-        self.users.insert(name.clone(), (text, Arc::new(users)));
+        self.users.insert(name.clone(), (hash, Arc::new(users)));
         Ok(())
     }
 
@@ -57,8 +59,8 @@ impl Keep {
 
     #[cfg(test)]
     pub(super) fn put(&mut self, secret: &str, users: Arc<Users>) {
-        let text = String::new();
-        self.users.insert(secret.to_owned(), (text, users));
+        let hash = String::new();
+        self.users.insert(secret.to_owned(), (hash, users));
     }
 }
 
