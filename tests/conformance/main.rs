@@ -18,6 +18,7 @@ mod tls;
 mod wire;
 mod world;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
@@ -31,6 +32,8 @@ use table::{Row, Table};
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads = args.test_threads.or(Some(8));
+    // Some 800 lines help nobody who reads the log of a whole run; failures are told in full.
+    args.quiet |= args.filter.is_none() && !args.list && !std::io::stdout().is_terminal();
     let play = match Play::load() {
         Ok(play) => Arc::new(play),
         Err(error) => {

@@ -17,7 +17,7 @@ pub struct Table {
     /// Docker secrets: name and content.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
-    /// Hosts (`_.` in front for `*.`) that have a certificate of the run's authority, in the
+    /// Hosts (`any.` in front for `*.`) that have a certificate of the run's authority, in the
     /// secrets `HOST.cert` and `HOST.key`. The authority itself is in `authority`.
     #[serde(default)]
     pub certificates: Vec<String>,
