@@ -1,6 +1,6 @@
 //! A table checked against the options that Interlock knows: names, types, duplicates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Left;
 use super::options::{self, Fate, Kind, Known};
@@ -15,8 +15,11 @@ use crate::api::value::StringMap;
 pub(super) struct Faults {
     found: Vec<Diagnostic>,
     /// Lines that are no TOML: what else is said of them is only a consequence.
-    broken: Vec<usize>,
+    broken: BTreeSet<usize>,
 }
+
+/// As many are shown; nobody reads more.
+const MOST: usize = 100;
 
 impl Faults {
     pub fn at(
@@ -37,7 +40,7 @@ impl Faults {
     }
 
     pub fn syntax(&mut self, at: Pos, message: &str) {
-        self.broken.push(at.line);
+        self.broken.insert(at.line);
         let message = format!("is not TOML: {}", printable(message));
         self.at(at, "", message, "");
     }
@@ -58,6 +61,13 @@ impl Faults {
         }
         self.found.sort();
         self.found.dedup();
+        if self.found.len() > MOST {
+            self.found.truncate(MOST);
+            let mut more = self.found[MOST - 1].clone();
+            (more.path, more.hint) = (String::new(), String::new());
+            more.message = format!("more than {MOST} faults: the rest is not shown");
+            self.found.push(more);
+        }
         self.found
     }
 }

@@ -170,6 +170,19 @@ fn a_file_of_thousands_of_extensions_is_converted() {
     assert_eq!(interlock("x", &text).unwrap().clusters.len(), 2000);
 }
 
+#[test]
+fn of_thousands_of_faults_the_first_are_told() {
+    for text in [
+        "=".repeat(20_000),
+        "=\n".repeat(20_000),
+        "a = 1\nb = 2\n[\n".repeat(5_000),
+    ] {
+        let faults = faults(&text);
+        assert!((1..=101).contains(&faults.len()), "{}", faults.len());
+        assert!(faults.iter().all(|fault| fault.line > 0));
+    }
+}
+
 /// Values as they may stand behind any option.
 fn any_value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![

@@ -73,12 +73,16 @@ impl Value {
 pub(super) fn read(text: &str, faults: &mut Faults) -> Table {
     let lines = Lines::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
+    // Each may stand in a long line of its own; far fewer are shown.
+    for error in errors.into_iter().take(1000) {
         let at = lines.pos(error.span().map_or(0, |span| span.start));
         faults.syntax(at, error.message());
     }
     lines.table(table.get_ref())
 }
+
+/// Columns are counted up to here: a line may be as long as the file.
+const COLUMNS: usize = 1000;
 
 /// Offsets to places, without going over the text for each.
 struct Lines<'a> {
@@ -98,8 +102,7 @@ impl<'a> Lines<'a> {
     fn pos(&self, offset: usize) -> Pos {
         let line = self.starts.partition_point(|start| *start <= offset).max(1);
         let start = self.starts[line - 1];
-        // A line may be as long as the file; nobody counts beyond some thousand columns.
-        let end = offset.min(start + 10_000).min(self.text.len());
+        let end = offset.min(start + COLUMNS).min(self.text.len());
         let before = self.text.as_bytes().get(start..end).unwrap_or_default();
         // Bytes that do not go on with a character begin one.
         let column = before.iter().filter(|byte| **byte & 0xc0 != 0x80).count() + 1;
