@@ -23,5 +23,5 @@ for target in $targets; do
   echo "== $target: ${FUZZ_SECONDS:-300}s"
   # Our code is without `unsafe`, so the address sanitizer would find nothing and cost half the speed.
   cargo fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
-    -max_total_time="${FUZZ_SECONDS:-300}" -max_len=4096 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1
+    -max_total_time="${FUZZ_SECONDS:-300}" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1
 done
