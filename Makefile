@@ -1,7 +1,7 @@
 # Skep. `make` alone lists the targets; the work is done by cargo and the scripts named here.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-long lint bench schemas image
+.PHONY: help demo demo-down test test-long fuzz lint bench schemas image
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,10 @@ test: ## everything: format, lints, licences, unit, golden and simulated tests, 
 
 test-long: ## the same with many more random cases
 	@PROPTEST_CASES=20000 tests/tools/test.sh
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (default 300) each
+	@tests/tools/need.sh cargo cc
+	@tests/tools/fuzz.sh
 
 lint: ## format check, clippy and cargo-deny
 	@tests/tools/need.sh cargo cc

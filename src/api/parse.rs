@@ -38,8 +38,26 @@ pub fn manifests(source: &str, text: &str) -> Parsed {
     }
     for fault in &mut parsed.faults {
         source.clone_into(&mut fault.source);
+        one_line(&mut fault.message);
+        one_line(&mut fault.hint);
     }
     parsed
+}
+
+/// Line breaks and other controls of the user's own text, escaped: a fault is one line.
+fn one_line(text: &mut String) {
+    if !text.contains(char::is_control) {
+        return;
+    }
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    *text = line;
 }
 
 /// The one text of a resource: `apiVersion`, `kind`, `metadata` (name, labels, annotations) and

@@ -29,7 +29,9 @@ impl Faults {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let mut fault = Diagnostic::at(path, message).hint(hint);
+        // Names and values of the file may stand in them.
+        let message = printable(&message.into());
+        let mut fault = Diagnostic::at(path, message).hint(printable(&hint.into()));
         (fault.line, fault.column) = (at.line, at.column);
         self.found.push(fault);
     }

@@ -171,6 +171,14 @@ fn a_file_of_thousands_of_extensions_is_converted() {
 }
 
 #[test]
+fn a_fault_is_one_line_whatever_was_written() {
+    let text = "[Extensions.a]\nNetworks = [\"a\\nb\"]\nPublishMode = \"ho\\nst\"\n";
+    for fault in faults(text) {
+        assert!(!fault.to_string().contains('\n'), "{fault:?}");
+    }
+}
+
+#[test]
 fn of_thousands_of_faults_the_first_are_told() {
     for text in [
         "=".repeat(20_000),

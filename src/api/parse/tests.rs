@@ -215,6 +215,21 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 #[test]
+fn a_fault_is_one_line_whatever_was_written() {
+    let text = "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: east}\nspec: {proxy: {publish: {https: \"44\\n\\e[31m3\"}}}\n";
+    let faults = manifests("x", text).faults;
+    assert_eq!(faults.len(), 1);
+    assert!(
+        !faults[0].to_string().contains(char::is_control),
+        "{faults:?}"
+    );
+    assert!(
+        faults[0].message.contains("`44\\n\\u{1b}[31m3`"),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn of_thousands_of_faults_the_first_are_told() {
     let mut text = "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: east}\nspec:\n  networks:\n".to_owned();
     text.push_str(&"  - {name: again}\n".repeat(30_000));

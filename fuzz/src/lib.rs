@@ -1,0 +1,4 @@
+//! What the fuzz targets check. A broken promise is a panic.
+
+pub mod labels;
+pub mod texts;
