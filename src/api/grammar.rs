@@ -229,6 +229,23 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
+/// A user's text as it may be printed: shortened, and without control characters.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let short = shortened(text);
+    if !short.contains(char::is_control) {
+        return short;
+    }
+    let plain = |c: char| {
+        if c.is_control() {
+            c.escape_default().collect()
+        } else {
+            String::from(c)
+        }
+    };
+    short.chars().map(plain).collect()
+}
+
 /// A text for a message: at most some 80 characters of it.
 #[must_use]
 pub fn shortened(text: &str) -> String {

@@ -324,7 +324,8 @@ impl FromStr for HostPattern {
         };
         if name.len() > 253 || !name.split('.').all(good) {
             return Err(format!(
-                "`{text}` is not a host name: use letters, digits, hyphens and dots, for example app.example.com or *.example.com"
+                "`{}` is not a host name: use letters, digits, hyphens and dots, for example app.example.com or *.example.com",
+                super::grammar::shown(text)
             ));
         }
         Ok(Self(lower))

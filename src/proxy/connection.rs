@@ -155,7 +155,7 @@ where
         .await;
     } else {
         let connection = worker.http1.serve_connection(io, service).with_upgrades();
-        attend(&worker, &watch, Stage::Closing, connection, |it| {
+        attend(&worker, &watch, Stage::Finishing, connection, |it| {
             it.graceful_shutdown();
         })
         .await;

@@ -13,10 +13,14 @@ pub(super) enum Stage {
     Serving = 0,
     /// Not ready; new connections are still taken, but none is kept alive.
     Leaving = 1,
-    /// No new connections; those without a request are closed.
-    Closing = 2,
+    /// Connections without a request are closed. New ones are still taken while some of before go
+    /// on: with a host port the proxy's successor cannot start until this one has ended, and
+    /// whoever comes meanwhile would find nobody.
+    Finishing = 2,
+    /// No new connections.
+    Closing = 3,
     /// What is left is cut.
-    Over = 3,
+    Over = 4,
 }
 
 /// The stage of this process.
@@ -25,7 +29,7 @@ pub(super) struct Drain {
     stage: AtomicU8,
     /// One for each stage: who waits for one is not woken by those before it, and so may go
     /// without being polled until its own has come.
-    reached: [CancellationToken; 4],
+    reached: [CancellationToken; 5],
 }
 
 impl Drain {
@@ -47,7 +51,8 @@ impl Drain {
         match self.stage.load(Relaxed) {
             0 => Stage::Serving,
             1 => Stage::Leaving,
-            2 => Stage::Closing,
+            2 => Stage::Finishing,
+            3 => Stage::Closing,
             _ => Stage::Over,
         }
     }

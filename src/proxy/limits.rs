@@ -18,6 +18,8 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 pub(super) const LINGER_BYTES: usize = 1 << 20;
 /// See [`LINGER_BYTES`].
 pub(super) const LINGER_TIME: Duration = Duration::from_secs(2);
+/// At the end of a drain no connection is taken for so long, for the last ones to finish.
+pub(super) const DRAIN_TAIL: Duration = Duration::from_secs(2);
 /// Idle connections that one worker keeps to one endpoint.
 pub(super) const IDLE_UPSTREAMS: usize = 256;
 /// Idle upstream connections are closed after so long.

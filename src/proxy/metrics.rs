@@ -92,6 +92,8 @@ pub(super) struct Metrics {
     durations: [AtomicU64; BOUNDS.len() + 1],
     duration_micros: AtomicU64,
     pub(super) connections: AtomicI64,
+    /// Those of them that came after the drain had begun.
+    pub(super) late_connections: AtomicI64,
     pub(super) accepted: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) tunnels: AtomicI64,

@@ -126,18 +126,38 @@ fn ready(
 /// `Host` header. HTTP/1.0 may go without.
 fn host_of(parts: &mut Parts) -> Result<HeaderValue, Refusal> {
     let bad = |text| Refusal::new(StatusCode::BAD_REQUEST, "BadHost", text).closing();
-    if let Some(authority) = parts.uri.authority() {
-        let host = authority.as_str();
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-        return HeaderValue::from_str(host).map_err(|_| bad("the request's target names no host"));
-    }
     let mut hosts = parts.headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Ok(host.clone()),
-        (None, _) if parts.version <= Version::HTTP_10 => Ok(HeaderValue::from_static("")),
-        (None, _) => Err(bad("the request has no Host header")),
-        (Some(_), Some(_)) => Err(bad("the request has several Host headers")),
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => return Err(bad("the request has several Host headers")),
+        (host, _) => host,
+    };
+    let Some(authority) = parts.uri.authority() else {
+        return match host {
+            Some(host) => Ok(host.clone()),
+            None if parts.version <= Version::HTTP_10 => Ok(HeaderValue::from_static("")),
+            None => Err(bad("the request has no Host header")),
+        };
+    };
+    // The target decides, but a message of HTTP/1.1 must have a sound header all the same.
+    match host {
+        None if parts.version == Version::HTTP_11 => {
+            return Err(bad("the request has no Host header"));
+        }
+        Some(host) if !is_host(host) => {
+            return Err(bad("the Host header is not a host name"));
+        }
+        _ => {}
     }
+    if authority.as_str().contains('@') {
+        return Err(bad("the request's target names a user"));
+    }
+    HeaderValue::from_str(authority.as_str()).map_err(|_| bad("the request's target names no host"))
+}
+
+fn is_host(value: &HeaderValue) -> bool {
+    value
+        .to_str()
+        .is_ok_and(|text| host::key(text, &mut [0; 256]).is_some())
 }
 
 fn find<'t>(
@@ -156,6 +176,10 @@ fn find<'t>(
     };
     // `OPTIONS *` asks about the whole server: what serves its root answers.
     let path = match parts.uri.path() {
+        "*" if parts.method != Method::OPTIONS => {
+            let text = "`*` is a target of OPTIONS only";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "BadTarget", text).closing());
+        }
         "*" => "/",
         path => path,
     };

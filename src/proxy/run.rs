@@ -359,8 +359,8 @@ fn thread(
         })
 }
 
-/// Lets what is in flight finish: for `drain_minimum` connections are still taken, then those
-/// without a request are closed; at `drain_timeout` the rest is cut.
+/// Lets what is in flight finish: after `drain_minimum` connections without a request are closed,
+/// new ones are taken until those of before have ended, and at `drain_timeout` the rest is cut.
 async fn drain(shared: &Shared) {
     let began = Instant::now();
     let listener = Arc::clone(&shared.tables.load().listener);
@@ -368,9 +368,17 @@ async fn drain(shared: &Shared) {
     tracing::info!(?minimum, ?timeout, "draining");
     shared.drain.enter(Stage::Leaving);
     tokio::time::sleep_until(began + minimum.min(timeout)).await;
-    shared.drain.enter(Stage::Closing);
+    shared.drain.enter(Stage::Finishing);
+    let metrics = &shared.metrics;
     // Tunnels are among them.
-    let open = || shared.metrics.connections.load(Relaxed);
+    let open = || metrics.connections.load(Relaxed);
+    let old = || open() - metrics.late_connections.load(Relaxed);
+    // Those who come last need a moment, too.
+    let last = timeout.saturating_sub(limits::DRAIN_TAIL.min(timeout / 4));
+    while old() > 0 && began.elapsed() < last {
+        tokio::time::sleep(DRAIN_LOOK).await;
+    }
+    shared.drain.enter(Stage::Closing);
     while open() > 0 && began.elapsed() < timeout {
         tokio::time::sleep(DRAIN_LOOK).await;
     }

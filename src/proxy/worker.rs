@@ -129,7 +129,7 @@ impl Worker {
         let metrics = &self.shared.metrics;
         count(&metrics.accepted);
         let open = metrics.connections.fetch_add(1, Relaxed);
-        let guard = Open(Arc::clone(&self.shared));
+        let guard = Open::new(&self.shared);
         let limit = self.shared.tables.load().listener.traffic.max_connections;
         if u64::try_from(open).unwrap_or(0) >= limit {
             count(&metrics.refused);
@@ -165,12 +165,35 @@ impl Worker {
 }
 
 /// Counts a client connection while anything of it lives.
-pub(super) struct Open(Arc<Shared>);
+pub(super) struct Open {
+    shared: Arc<Shared>,
+    /// It came after the drain had begun.
+    late: bool,
+}
+
+impl Open {
+    /// Counts one that is among the open ones already.
+    fn new(shared: &Arc<Shared>) -> Self {
+        use std::sync::atomic::Ordering::Relaxed;
+        let late = shared.drain.stage() != Stage::Serving;
+        if late {
+            shared.metrics.late_connections.fetch_add(1, Relaxed);
+        }
+        Self {
+            shared: Arc::clone(shared),
+            late,
+        }
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
         use std::sync::atomic::Ordering::Relaxed;
-        self.0.metrics.connections.fetch_sub(1, Relaxed);
+        let metrics = &self.shared.metrics;
+        metrics.connections.fetch_sub(1, Relaxed);
+        if self.late {
+            metrics.late_connections.fetch_sub(1, Relaxed);
+        }
     }
 }
 

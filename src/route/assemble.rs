@@ -4,6 +4,7 @@
 mod tls;
 mod verdict;
 
+use crate::api::grammar::shown;
 use std::collections::BTreeMap;
 
 use super::claim::{Grant, place_text};
@@ -226,7 +227,7 @@ impl Grant {
             reason: verdict.reason.to_owned(),
             message: verdict.message,
             label: label.map(|label| label.key.clone()).unwrap_or_default(),
-            value: label.map(|label| label.value.clone()).unwrap_or_default(),
+            value: label.map(|label| shown(&label.value)).unwrap_or_default(),
             ..Row::default()
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::reach::{self, Fabric, Refusal, Way};
 use super::{Backend, Conditions, PathMatch, Policy, Row, RowState};
 use super::{secret, settings};
+use crate::api::grammar::shown;
 use crate::api::labels::{AppLabels, LabelFault, RouteLabels};
 use crate::api::service_cluster::Admission;
 use crate::world::{Service, Task, World};
@@ -214,7 +215,7 @@ fn admitted(
         let message = if let Some((key, value)) = missing {
             format!("the cluster admits only services with label {key}={value}")
         } else if !host_admitted(admission, &host) {
-            let patterns = admission.hosts.iter().map(ToString::to_string);
+            let patterns = admission.hosts.iter().take(10).map(ToString::to_string);
             let patterns = patterns.collect::<Vec<_>>().join(", ");
             format!("the cluster admits only these hosts: {patterns}")
         } else {
@@ -275,7 +276,7 @@ fn refusal_row(app: &Application<'_>, labels: &RouteLabels, host: &str, refusal:
         state: RowState::Rejected,
         reason: refusal.reason.to_owned(),
         message: refusal.message.clone(),
-        value: label.map(|label| label.value.clone()).unwrap_or_default(),
+        value: label.map(|label| shown(&label.value)).unwrap_or_default(),
         label: label.map(|label| label.key.clone()).unwrap_or_default(),
         ..Row::default()
     }

@@ -1,12 +1,12 @@
 //! curl, as the manuals of Interlock use it.
 
+use std::net::IpAddr;
 use std::process::Command;
 
 /// What curl saw.
 #[derive(Debug)]
 pub struct Curl {
     /// curl's exit code; 35: the TLS handshake failed, 60: the certificate is not the expected one.
-    #[allow(dead_code)] // Told in the words of a failure.
     pub code: i32,
     pub status: u16,
     pub head: String,
@@ -29,6 +29,13 @@ pub fn curl(args: &[&str]) -> Curl {
         head: head.to_lowercase(),
         body: body.to_owned(),
     }
+}
+
+/// `curl [ARGS] --resolve HOST:PORT:ADDRESS URL`, so that SNI and Host are those of the URL.
+pub fn resolved(address: IpAddr, port: u16, host: &str, path: &str, args: &[&str]) -> Curl {
+    let resolve = format!("{host}:{port}:{address}");
+    let url = format!("https://{host}:{port}{path}");
+    curl(&[args, &["--resolve", &resolve, &url]].concat())
 }
 
 impl Curl {

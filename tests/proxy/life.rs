@@ -132,6 +132,43 @@ async fn a_drain_finishes_what_is_in_flight_and_keeps_nothing_alive() {
 }
 
 #[tokio::test]
+async fn a_drain_takes_new_connections_as_long_as_an_old_one_lasts() {
+    let slow = endpoint(|mut stream| async move {
+        read_until(&mut stream, "\r\n\r\n").await;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nxy")
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        stream.write_all(b"zz").await.unwrap();
+    })
+    .await;
+    let routes = table(&[
+        ("slow.a", "/", &[slow]),
+        ("demo.a", "/", &[echo_heads().await]),
+    ]);
+    let mut proxy = Proxy::serving(&routes).await;
+    let address = proxy.address().await;
+    let mut busy = proxy.connect().await;
+    busy.write_all(b"GET / HTTP/1.1\r\nhost: slow.a\r\n\r\n")
+        .await
+        .unwrap();
+    read_until(&mut busy, "xy").await;
+    proxy.stop.cancel();
+    // Far beyond the minimum of 50 ms, and still within the old request.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let late = ask(address, "GET / HTTP/1.1\r\nhost: demo.a\r\n\r\n").await;
+    assert_eq!(late.status, 200);
+    assert!(late.head.contains("connection: close"), "{}", late.head);
+    assert_eq!(read_until(&mut busy, "zz").await, "zz");
+    tokio::time::timeout(LONG, proxy.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_drain_closes_connections_that_are_idle() {
     let mut routes = table(&[("demo.a", "/", &[echo_heads().await])]);
     routes.listener.drain_minimum = skep::api::value::Span::from_millis(300);

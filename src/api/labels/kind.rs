@@ -259,6 +259,11 @@ fn items(text: &str, separator: char) -> impl Iterator<Item = &str> {
     items.filter(|item| !item.is_empty())
 }
 
+/// Items of one list that are read.
+const MAX_ITEMS: usize = 1000;
+/// Bad items of one list that are told.
+const MAX_WRONG: usize = 20;
+
 /// The good items, each once, and what is wrong with the bad ones.
 fn some<T: PartialEq>(
     text: &str,
@@ -268,12 +273,22 @@ fn some<T: PartialEq>(
 ) -> Parsed {
     let mut good = Vec::new();
     let mut wrong = Vec::new();
-    for item in items(text, separator) {
+    let mut all = items(text, separator);
+    for item in all.by_ref().take(MAX_ITEMS) {
         match parse(item) {
             Ok(value) if good.contains(&value) => {}
             Ok(value) => good.push(value),
             Err(fault) => wrong.push(fault),
         }
+    }
+    let more = wrong.len().saturating_sub(MAX_WRONG);
+    wrong.truncate(MAX_WRONG);
+    if more > 0 {
+        wrong.push((format!("{more} more items are wrong"), String::new()));
+    }
+    if all.next().is_some() {
+        let message = format!("the list has more than {MAX_ITEMS} items; the others are left out");
+        wrong.push((message, String::new()));
     }
     Parsed {
         value: (!good.is_empty() || wrong.is_empty()).then(|| list(good)),
@@ -287,7 +302,10 @@ fn every<T: PartialEq>(
     parse: impl Fn(&str) -> Result<T, Wrong>,
 ) -> Result<Vec<T>, Wrong> {
     let mut list = Vec::new();
-    for item in items(text, ',') {
+    for (n, item) in items(text, ',').enumerate() {
+        if n == MAX_ITEMS {
+            return wrong(format!("the list has more than {MAX_ITEMS} items"), "");
+        }
         let value = parse(item)?;
         if !list.contains(&value) {
             list.push(value);

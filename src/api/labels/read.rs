@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use super::kind::{Parsed, Value};
 use super::sort::{Raw, Sorted};
 use super::{AppLabels, Key, Label, LabelFault, RouteLabels, check, table};
+use crate::api::grammar;
 use crate::names::APP_PREFIXES;
+
+/// Faults of one service that are told. Labels may hold a megabyte of nonsense, and one service
+/// must not fill the operator with it.
+const MAX_FAULTS: usize = 100;
 
 /// Reads the labels of one service. Never fails: what is wrong is in `faults`.
 ///
@@ -40,6 +45,19 @@ pub fn read(labels: &BTreeMap<String, String>) -> AppLabels {
     app.faults.dedup_by(|later, first| {
         later.label == first.label && later.reason == first.reason && later.message == first.message
     });
+    if app.faults.len() > MAX_FAULTS {
+        let more = app.faults.len() - MAX_FAULTS;
+        app.faults.truncate(MAX_FAULTS);
+        app.faults.push(LabelFault {
+            route: String::new(),
+            label: String::new(),
+            value: String::new(),
+            reason: "TooManyFaults",
+            message: format!("{more} more faults are not shown"),
+            hint: "mend these first".to_owned(),
+            fatal: false,
+        });
+    }
     app
 }
 
@@ -57,7 +75,7 @@ fn read_clusters(label: Option<Label>, app: &mut AppLabels) -> bool {
         app.faults.push(LabelFault {
             route: String::new(),
             label: label.key.clone(),
-            value: label.value.clone(),
+            value: grammar::shown(&label.value),
             reason: kind.reason(),
             message,
             hint,
@@ -170,7 +188,7 @@ impl Reader {
             self.faults.push(LabelFault {
                 route: self.id.clone(),
                 label: label.key.clone(),
-                value: label.value.clone(),
+                value: grammar::shown(&label.value),
                 reason: spec.kind.reason(),
                 message,
                 hint: if fatal || value.is_some() {
@@ -232,7 +250,7 @@ impl Reader {
         self.faults.push(LabelFault {
             route: self.id.clone(),
             label: key,
-            value,
+            value: grammar::shown(&value),
             reason,
             message: message.into(),
             hint: hint.into(),

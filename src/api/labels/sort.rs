@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::table::{self, LabelSpec};
 use super::{Key, Label, LabelFault, kind};
+use crate::api::grammar;
 use crate::names::APP_PREFIXES;
 
 /// Labels by name, unread.
@@ -114,7 +115,7 @@ impl Sorted {
         self.faults.push(LabelFault {
             route: route.to_owned(),
             label: label.key.clone(),
-            value: label.value.clone(),
+            value: grammar::shown(&label.value),
             reason,
             message,
             hint: hint.into(),

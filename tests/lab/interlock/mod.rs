@@ -6,6 +6,7 @@
 mod affinity;
 mod clusters;
 mod paths;
+mod tls;
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -17,12 +18,18 @@ use super::curl::{Curl, curl};
 use super::harness::{WHOAMI, apply, node, ready};
 
 pub fn trials() -> Vec<Trial> {
-    let all = [clusters::trials(), affinity::trials(), paths::trials()];
+    let all = [
+        clusters::trials(),
+        tls::trials(),
+        affinity::trials(),
+        paths::trials(),
+    ];
     all.into_iter().flatten().collect()
 }
 
 /// Ports of the proxy that all examples but those of `clusters` share.
 const HTTP: u16 = 8500;
+const HTTPS: u16 = HTTP + 1;
 
 /// The address of that proxy.
 fn proxy() -> IpAddr {

@@ -13,6 +13,7 @@ use crate::wait::{eventually, same};
 pub fn trials() -> Vec<Trial> {
     vec![
         shared("example_8_3_a_host_and_its_scale", basic),
+        shared("example_8_9_redirects_keep_path_and_query", redirects),
         shared(
             "example_8_10_context_roots_on_segment_borders",
             context_root,
@@ -61,6 +62,32 @@ fn basic() {
     });
     remove(&["demo"]);
     eventually("the route is gone", || get("demo.local", "/", &[]).is(404));
+}
+
+fn redirects() {
+    let redirects = "redirects=http://old.local,http://new.local";
+    create(
+        "redirects",
+        &["hosts=old.local,new.local", "port=8000", redirects],
+        &[],
+    );
+    eventually("new.local answers", || get("new.local", "/", &[]).is(200));
+    for (path, target) in [
+        ("/", "http://new.local/"),
+        ("/a?b=c", "http://new.local/a?b=c"),
+    ] {
+        let answer = get("old.local", path, &[]);
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (302, Some(target)),
+            "{answer:?}"
+        );
+    }
+    relabel("redirects", "redirect_status=308");
+    eventually("the status is one's own choice", || {
+        get("old.local", "/", &[]).is(308)
+    });
+    remove(&["redirects"]);
 }
 
 fn context_root() {

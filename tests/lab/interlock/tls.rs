@@ -1,0 +1,215 @@
+//! Examples 8.4 and 8.5: TLS that the proxy ends, and TLS that it passes on.
+
+use std::path::PathBuf;
+
+use libtest_mimic::Trial;
+
+use super::{HTTPS, create, get, proxy, remove};
+use crate::apps::tasks;
+use crate::curl::{Curl, resolved};
+use crate::harness::{node, shared, skep};
+use crate::lab::text;
+use crate::wait::eventually;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        shared(
+            "example_8_4_tls_termination_and_a_new_certificate",
+            termination,
+        ),
+        shared(
+            "certificates_added_by_skep_rotate_without_a_restart",
+            rotation,
+        ),
+        shared(
+            "example_8_5_tls_passthrough_beside_termination",
+            passthrough,
+        ),
+    ]
+}
+
+/// A self-signed certificate in files of its own, removed with the value.
+struct Pair {
+    folder: tempfile::TempDir,
+}
+
+impl Pair {
+    fn new(host: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let pair = rcgen::generate_simple_self_signed(vec![host.to_owned()]).unwrap();
+        std::fs::write(folder.path().join("cert.pem"), pair.cert.pem()).unwrap();
+        std::fs::write(
+            folder.path().join("key.pem"),
+            pair.signing_key.serialize_pem(),
+        )
+        .unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// `docker secret create NAME.cert`, and the same of the key.
+    fn secrets(&self, name: &str) {
+        for (file, suffix) in [("cert.pem", "cert"), ("key.pem", "key")] {
+            let path = self.path(file);
+            let name = format!("{name}.{suffix}");
+            node(0).docker(&["secret", "create", &name, path.to_str().unwrap()]);
+        }
+    }
+
+    /// Asks, and accepts this certificate alone.
+    fn ask(&self, host: &str, args: &[&str]) -> Curl {
+        let ca = self.path("cert.pem");
+        let args = [&["--cacert", ca.to_str().unwrap()], args].concat();
+        resolved(proxy(), HTTPS, host, "/ping", &args)
+    }
+}
+
+fn termination() {
+    let (first, second) = (Pair::new("app.example.org"), Pair::new("app.example.org"));
+    first.secrets("app.example.org");
+    create(
+        "tlsapp",
+        &[
+            "hosts=app.example.org",
+            "port=8000",
+            "ssl_cert=app.example.org.cert",
+            "ssl_key=app.example.org.key",
+        ],
+        &[],
+    );
+    eventually(
+        "it answers by HTTPS with the certificate of the secret",
+        || first.ask("app.example.org", &[]).is(200),
+    );
+    let answer = first.ask("APP.example.org", &["--http2"]);
+    assert!(answer.head.starts_with("http/2 200"), "{answer:?}");
+    assert!(
+        answer.body.contains("header: x-forwarded-proto: https"),
+        "{answer:?}"
+    );
+    assert!(
+        answer
+            .body
+            .contains(&format!("header: x-forwarded-port: {HTTPS}")),
+        "{answer:?}"
+    );
+    let old = first.ask("app.example.org", &["--tls-max", "1.2", "--http1.1"]);
+    old.is(200).unwrap();
+    // Plain HTTP goes on, as long as nobody wants it to be redirected.
+    get("app.example.org", "/ping", &[]).is(200).unwrap();
+    // A stranger's name, and none, end in the handshake.
+    let stranger = resolved(proxy(), HTTPS, "stranger.example.org", "/", &["--insecure"]);
+    assert_eq!(stranger.code, 35, "{stranger:?}");
+    let nameless = crate::curl::curl(&["--insecure", &format!("https://{}:{HTTPS}/", proxy())]);
+    assert_eq!(nameless.code, 35, "{nameless:?}");
+
+    second.secrets("app2.example.org");
+    node(0).docker(&[
+        "service",
+        "update",
+        "--detach",
+        "--quiet",
+        "--label-add",
+        "com.docker.lb.ssl_cert=app2.example.org.cert",
+        "--label-add",
+        "com.docker.lb.ssl_key=app2.example.org.key",
+        "tlsapp",
+    ]);
+    eventually("the new certificate is shown", || {
+        second.ask("app.example.org", &[]).is(200)
+    });
+    node(0).docker(&[
+        "service",
+        "update",
+        "--detach",
+        "--quiet",
+        "--label-add",
+        "com.docker.lb.ssl_only=true",
+        "tlsapp",
+    ]);
+    eventually("plain HTTP is sent to HTTPS", || {
+        let answer = get("app.example.org", "/a?b=c", &[]);
+        let target = format!("https://app.example.org:{HTTPS}/a?b=c");
+        if answer.status / 100 == 3 && answer.header("location") == Some(target.as_str()) {
+            Ok(())
+        } else {
+            Err(format!("{answer:?}"))
+        }
+    });
+    remove(&["tlsapp"]);
+}
+
+fn rotation() {
+    let (first, second) = (
+        Pair::new("rotate.example.org"),
+        Pair::new("rotate.example.org"),
+    );
+    create("rotate", &["hosts=rotate.example.org", "port=8000"], &[]);
+    let add = |pair: &Pair| {
+        let (cert, key) = (pair.path("cert.pem"), pair.path("key.pem"));
+        let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+        text(
+            &skep(&["certs", "add", "rotate", "--cert", cert, "--key", key]),
+            "skep certs add",
+        )
+    };
+    add(&first);
+    eventually("the certificate is shown", || {
+        first.ask("rotate.example.org", &[]).is(200)
+    });
+    let before = tasks("skep-proxy-interlock");
+    add(&second);
+    eventually("the next certificate is shown", || {
+        second.ask("rotate.example.org", &[]).is(200)
+    });
+    assert_eq!(
+        tasks("skep-proxy-interlock"),
+        before,
+        "no proxy was restarted for it"
+    );
+    let listed = text(&skep(&["certs", "ls"]), "skep certs ls");
+    assert!(listed.contains("rotate.example.org"), "{listed}");
+    remove(&["rotate"]);
+    text(&skep(&["certs", "rm", "rotate"]), "skep certs rm");
+}
+
+fn passthrough() {
+    let pair = Pair::new("pass.example.org");
+    pair.secrets("pass.example.org");
+    create(
+        "pass",
+        &[
+            "hosts=pass.example.org",
+            "port=8000",
+            "network=demo",
+            "ssl_passthrough=true",
+        ],
+        &[
+            "--secret",
+            "source=pass.example.org.cert,target=cert.pem,mode=0444",
+            "--secret",
+            "source=pass.example.org.key,target=key.pem,mode=0444",
+            "--env",
+            "TLS_CERT=/run/secrets/cert.pem",
+            "--env",
+            "TLS_KEY=/run/secrets/key.pem",
+        ],
+    );
+    eventually("the application shows its own certificate", || {
+        pair.ask("pass.example.org", &[]).is(200)
+    });
+    let answer = pair.ask("pass.example.org", &[]);
+    assert!(
+        answer.header("x-request-id").is_none(),
+        "nothing is added: {answer:?}"
+    );
+    assert!(
+        !answer.body.contains("x-forwarded"),
+        "nothing is added: {answer:?}"
+    );
+    get("pass.example.org", "/", &[]).is(404).unwrap();
+    remove(&["pass"]);
+}
