@@ -49,7 +49,7 @@ fn rolling() {
         serves(1);
         // The tasks that go live on for some three seconds, then die at once.
         eventually("the containers of the others are gone", || {
-            let on = |number| node(number).docker(&["ps", "-q", "--filter", "name=rolling."]);
+            let on = |number| node(number).docker(&["ps", "-q", "--filter", "name=^rolling\\."]);
             same((0..3).map(|number| on(number).lines().count()).sum(), 1)
         });
     });

@@ -45,9 +45,15 @@ fn proxy() -> IpAddr {
 /// `docker service create --name NAME --network demo --label com.docker.lb.LABEL... ARGS IMAGE`.
 fn create(name: &str, labels: &[&str], args: &[&str]) {
     proxy();
+    create_in("interlock", name, labels, args);
+}
+
+/// The same in another cluster.
+fn create_in(cluster: &str, name: &str, labels: &[&str], args: &[&str]) {
+    let cluster = format!("service_cluster={cluster}");
     let labels: Vec<String> = labels
         .iter()
-        .chain(&["service_cluster=interlock"])
+        .chain(&[cluster.as_str()])
         .map(|label| format!("com.docker.lb.{label}"))
         .collect();
     let mut all = vec![
@@ -76,9 +82,14 @@ fn remove(services: &[&str]) {
 
 /// `curl ARGS -H "Host: HOST" http://PROXY:PORT/PATH`
 fn get(host: &str, path: &str, args: &[&str]) -> Curl {
+    get_from((proxy(), HTTP), host, path, args)
+}
+
+/// The same from another proxy.
+fn get_from(proxy: (IpAddr, u16), host: &str, path: &str, args: &[&str]) -> Curl {
     let (host, url) = (
         format!("Host: {host}"),
-        format!("http://{}:{HTTP}{path}", proxy()),
+        format!("http://{}:{}{path}", proxy.0, proxy.1),
     );
     curl(&[args, &["-H", &host, &url]].concat())
 }

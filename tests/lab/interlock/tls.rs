@@ -1,13 +1,14 @@
 //! Examples 8.4 and 8.5: TLS that the proxy ends, and TLS that it passes on.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use libtest_mimic::Trial;
 
-use super::{HTTPS, create, get, proxy, remove};
-use crate::apps::tasks;
+use super::{HTTPS, create, create_in, get, get_from, proxy, remove};
+use crate::apps::{delete, manifest, tasks};
 use crate::curl::{Curl, resolved};
-use crate::harness::{node, shared, skep};
+use crate::harness::{apply, node, ready, shared, skep};
 use crate::lab::text;
 use crate::wait::eventually;
 
@@ -61,16 +62,33 @@ impl Pair {
 
     /// Asks, and accepts this certificate alone.
     fn ask(&self, host: &str, args: &[&str]) -> Curl {
+        self.ask_at((proxy(), HTTPS), host, args)
+    }
+
+    fn ask_at(&self, (address, port): (IpAddr, u16), host: &str, args: &[&str]) -> Curl {
         let ca = self.path("cert.pem");
         let args = [&["--cacert", ca.to_str().unwrap()], args].concat();
-        resolved(proxy(), HTTPS, host, "/ping", &args)
+        resolved(address, port, host, "/ping", &args)
     }
 }
 
+/// In a cluster of its own: a new Docker secret restarts the proxies.
 fn termination() {
+    const HTTP: u16 = 8520;
+    const HTTPS: u16 = HTTP + 1;
+    apply(&manifest(
+        "ssl",
+        "node-2",
+        HTTP,
+        "[{name: ssl, create: {}}]",
+    ));
+    ready("ssl");
+    let here = node(2).address();
+    let get = |host, path| get_from((here, HTTP), host, path, &[]);
     let (first, second) = (Pair::new("app.example.org"), Pair::new("app.example.org"));
     first.secrets("app.example.org");
-    create(
+    create_in(
+        "ssl",
         "tlsapp",
         &[
             "hosts=app.example.org",
@@ -78,13 +96,13 @@ fn termination() {
             "ssl_cert=app.example.org.cert",
             "ssl_key=app.example.org.key",
         ],
-        &[],
+        &["--network", "ssl"],
     );
     eventually(
         "it answers by HTTPS with the certificate of the secret",
-        || first.ask("app.example.org", &[]).is(200),
+        || first.ask_at((here, HTTPS), "app.example.org", &[]).is(200),
     );
-    let answer = first.ask("APP.example.org", &["--http2"]);
+    let answer = first.ask_at((here, HTTPS), "APP.example.org", &["--http2"]);
     assert!(answer.head.starts_with("http/2 200"), "{answer:?}");
     assert!(
         answer.body.contains("header: x-forwarded-proto: https"),
@@ -96,14 +114,18 @@ fn termination() {
             .contains(&format!("header: x-forwarded-port: {HTTPS}")),
         "{answer:?}"
     );
-    let old = first.ask("app.example.org", &["--tls-max", "1.2", "--http1.1"]);
+    let old = first.ask_at(
+        (here, HTTPS),
+        "app.example.org",
+        &["--tls-max", "1.2", "--http1.1"],
+    );
     old.is(200).unwrap();
     // Plain HTTP goes on, as long as nobody wants it to be redirected.
-    get("app.example.org", "/ping", &[]).is(200).unwrap();
+    get("app.example.org", "/ping").is(200).unwrap();
     // A stranger's name, and none, end in the handshake.
-    let stranger = resolved(proxy(), HTTPS, "stranger.example.org", "/", &["--insecure"]);
+    let stranger = resolved(here, HTTPS, "stranger.example.org", "/", &["--insecure"]);
     assert_eq!(stranger.code, 35, "{stranger:?}");
-    let nameless = crate::curl::curl(&["--insecure", &format!("https://{}:{HTTPS}/", proxy())]);
+    let nameless = crate::curl::curl(&["--insecure", &format!("https://{here}:{HTTPS}/")]);
     assert_eq!(nameless.code, 35, "{nameless:?}");
 
     second.secrets("app2.example.org");
@@ -119,7 +141,7 @@ fn termination() {
         "tlsapp",
     ]);
     eventually("the new certificate is shown", || {
-        second.ask("app.example.org", &[]).is(200)
+        second.ask_at((here, HTTPS), "app.example.org", &[]).is(200)
     });
     node(0).docker(&[
         "service",
@@ -131,7 +153,7 @@ fn termination() {
         "tlsapp",
     ]);
     eventually("plain HTTP is sent to HTTPS", || {
-        let answer = get("app.example.org", "/a?b=c", &[]);
+        let answer = get("app.example.org", "/a?b=c");
         let target = format!("https://app.example.org:{HTTPS}/a?b=c");
         if answer.status / 100 == 3 && answer.header("location") == Some(target.as_str()) {
             Ok(())
@@ -140,6 +162,7 @@ fn termination() {
         }
     });
     remove(&["tlsapp"]);
+    delete("ssl");
 }
 
 fn rotation() {
