@@ -57,7 +57,12 @@ impl View {
     pub fn of(world: World) -> Self {
         let declared = declared(&world);
         // What is sealed only the operator can read.
-        let routing = route::certified(&world, &declared, &Keyring::default());
+        let routing = route::certified(
+            &world,
+            &declared,
+            &Keyring::default(),
+            &route::Served::new(),
+        );
         Self {
             world,
             declared,

@@ -13,6 +13,7 @@ pub(super) fn wanted<'a>(inputs: &PlanInputs<'a>) -> Vec<&'a Secret> {
     named
         .filter(|name| may_be_mounted(name))
         .filter_map(|name| inputs.world.secret_named(name))
+        .filter(|secret| !secret.made_on_the_node)
         .collect()
 }
 

@@ -58,16 +58,21 @@ pub struct Note {
     pub message: String,
 }
 
+/// Names of the certificates that the proxies of each cluster were last told of.
+pub type Served = BTreeMap<String, BTreeSet<String>>;
+
 /// The routes of all declared clusters, with the certificates that can be served now.
 #[must_use]
 pub fn certified(
     world: &World,
     declared: &BTreeMap<String, Declared>,
     keyring: &Keyring,
+    served: &Served,
 ) -> Routing {
+    let none = BTreeSet::new();
     let mut routing = build::routing(world, declared);
     for (name, cluster) in &mut routing.clusters {
-        hold_back(world, name, cluster);
+        hold_back(world, name, cluster, served.get(name).unwrap_or(&none));
         let accepted = declared.get(name).and_then(|d| d.accepted.as_ref());
         let tls = accepted.map(|accepted| &accepted.cluster.spec.traffic.tls);
         let default = tls.and_then(|tls| tls.default_certificate.as_deref());
@@ -77,8 +82,10 @@ pub fn certified(
 }
 
 /// Takes certificates out of the table whose files some working proxy does not have. A proxy
-/// would refuse them, and until it was replaced it would serve without them anyway.
-fn hold_back(world: &World, name: &str, cluster: &mut ClusterRouting) {
+/// would refuse them, and until it was replaced it would serve without them anyway. One that was
+/// served before under its name stays: a proxy without the new files goes on with the old ones
+/// until it is replaced, and taking the name away would take the host's TLS away meanwhile.
+fn hold_back(world: &World, name: &str, cluster: &mut ClusterRouting, served: &BTreeSet<String>) {
     let files = files(world, name);
     let waits = |secret: &str| !files.contains(secret);
     let mut held: BTreeMap<String, (&str, String)> = BTreeMap::new();
@@ -97,6 +104,9 @@ fn hold_back(world: &World, name: &str, cluster: &mut ClusterRouting) {
         let why = why(world, &waiting);
         let hosts = certificate.hosts.iter().cloned();
         held.extend(hosts.map(|host| (host, why.clone())));
+        if served.contains(name) {
+            return true;
+        }
         // A listener must not name what is not there.
         if default.as_ref() == Some(name) {
             *default = None;

@@ -48,6 +48,17 @@ pub(super) struct Grant {
     pub idle: String,
 }
 
+impl Grant {
+    /// Whether a host is among those granted, by itself or below a wildcard.
+    pub(super) fn has(&self, host: &str) -> bool {
+        let below = |all: &String| {
+            let suffix = all.strip_prefix('*').filter(|suffix| !suffix.is_empty());
+            suffix.is_some_and(|suffix| host.len() > suffix.len() && host.ends_with(suffix))
+        };
+        self.hosts.contains(host) || self.hosts.iter().any(below)
+    }
+}
+
 /// Decides over one service. Faults of its own labels give rows and never reach another service.
 pub(super) fn decide(
     world: &World,

@@ -47,6 +47,8 @@ pub(super) fn places(grant: &Grant) -> Vec<Place> {
                 .labels
                 .redirects()
                 .iter()
+                // A host that the cluster did not admit is not to be had by a redirect either.
+                .filter(|rule| grant.has(&rule.host))
                 .filter_map(|rule| beside(grant, rule)),
         );
     }

@@ -128,12 +128,13 @@ pub(super) fn virtual_endpoint(
     Ok(address.into_iter().collect())
 }
 
-/// The overlays a service is attached to; the routing mesh's own network reaches nobody.
+/// The overlays a service is attached to. The routing mesh's own network reaches nobody, and one
+/// that Swarm could not allocate has no driver: a proxy that was attached to it would never start.
 fn overlays<'a>(world: &'a World, service: &Service) -> Vec<&'a Network> {
     let attachments = service.spec.networks.iter();
     attachments
         .filter_map(|attachment| world.networks.get(&attachment.target))
-        .filter(|network| !network.ingress)
+        .filter(|network| !network.ingress && network.driver == "overlay")
         .collect()
 }
 

@@ -3,13 +3,14 @@
 use crate::names;
 use crate::world::{Secret, Service, World};
 
-/// The secret that a service means: by name, or by the name it has inside the service's stack.
+/// The secret that a service means: by the name it has inside the service's stack, or by its whole
+/// name. The stack's own comes first: nobody outside can slip another one in by that name.
 pub(super) fn find(world: &World, service: &Service, wanted: &str) -> Result<String, Absent> {
     let in_stack = || {
         let stack = service.spec.labels.get(names::LABEL_STACK)?;
         world.secret_named(&format!("{stack}_{wanted}"))
     };
-    let Some(secret) = world.secret_named(wanted).or_else(in_stack) else {
+    let Some(secret) = in_stack().or_else(|| world.secret_named(wanted)) else {
         return Err(Absent {
             reason: "SecretNotFound",
             message: format!("there is no secret {wanted}: `docker secret ls` shows all"),
@@ -22,16 +23,21 @@ pub(super) fn find(world: &World, service: &Service, wanted: &str) -> Result<Str
             message: format!("secret {wanted} is one of Skep's own"),
         });
     }
+    // Such a secret may fail when a container starts, and then no proxy of the cluster would.
+    if secret.made_on_the_node {
+        return Err(Absent {
+            reason: "SecretNotAllowed",
+            message: format!(
+                "secret {wanted} is a template, or comes from a driver: make a plain one with `docker secret create`"
+            ),
+        });
+    }
     Ok(secret.name.clone())
 }
 
 fn is_ours(secret: &Secret) -> bool {
-    let own = [
-        names::SECRET_CA,
-        names::SECRET_OPERATOR,
-        names::SECRET_PROXY,
-    ];
-    own.contains(&secret.name.as_str()) || secret.labels.contains_key(names::LABEL_MANAGED_BY)
+    names::SECRETS.contains(&secret.name.as_str())
+        || secret.labels.contains_key(names::LABEL_MANAGED_BY)
 }
 
 /// Why a secret cannot be used.

@@ -224,6 +224,8 @@ pub struct Secret {
     pub name: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Its content is made where a container starts (a template, or a driver), which may fail.
+    pub made_on_the_node: bool,
 }
 
 impl World {

@@ -35,7 +35,8 @@ pub fn checked(args: &CertsAddArgs) -> Result<Pair> {
     };
     if let (Some(chain), Some(key)) = (chain, key) {
         match Pair::parse(&chain, &key) {
-            Ok(pair) if faults.is_empty() => match ended(&pair.facts) {
+            Ok(pair) if faults.is_empty() => match out_of_time(&pair.facts, now().unix_timestamp())
+            {
                 None => return Ok(pair),
                 Some(message) => faults.push(about(&args.cert, message)),
             },
@@ -124,7 +125,7 @@ fn public_key(world: &World) -> Result<PublicKey> {
     let label = secret.map(|secret| secret.labels.get(names::LABEL_SEALING));
     match label {
         None => Err(CliError::Failed(format!(
-            "there is no secret {} to seal certificates to: run `skep install`, which makes it, also for an operator that is installed already",
+            "there is no secret {} to seal certificates to: run `skep install`, which makes it, also for an operator that is installed already (`skep install --prepare` for one of a stack)",
             names::SECRET_SEALING
         ))),
         Some(text) => PublicKey::parse(text.map_or("", String::as_str)).map_err(|_| {
@@ -171,10 +172,6 @@ fn warnings(name: &str, facts: &Facts, now: i64) -> Vec<String> {
             facts.ends()
         ));
     }
-    if facts.not_before > now {
-        let from = crate::certs::pair::rfc3339(facts.not_before);
-        warnings.push(format!("certificate/{name} is not valid before {from}"));
-    }
     if facts.hosts.is_empty() {
         warnings.push(format!(
             "certificate/{name} names no host (subjectAltName), so it serves only where spec.traffic.tls.defaultCertificate names it"
@@ -183,9 +180,21 @@ fn warnings(name: &str, facts: &Facts, now: i64) -> Vec<String> {
     warnings
 }
 
-fn ended(facts: &Facts) -> Option<String> {
-    (facts.not_after <= now().unix_timestamp())
-        .then(|| format!("the certificate ended on {}: get a new one", facts.ends()))
+/// Clocks differ a little; a certificate from beyond that would be refused by every client.
+const SKEW: i64 = 300;
+
+/// Why a certificate cannot be served now.
+fn out_of_time(facts: &Facts, now: i64) -> Option<String> {
+    if facts.not_after <= now {
+        return Some(format!(
+            "the certificate ended on {}: get a new one",
+            facts.ends()
+        ));
+    }
+    (facts.not_before > now + SKEW).then(|| {
+        let from = crate::certs::pair::rfc3339(facts.not_before);
+        format!("the certificate is not valid before {from}: add it then")
+    })
 }
 
 fn bad_pair(args: &CertsAddArgs, error: &PairError) -> Diagnostic {

@@ -129,8 +129,10 @@ fn a_pair_that_is_near_its_end_or_names_no_host_is_worth_a_word() {
     assert!(told[1].contains("defaultCertificate"), "{told:?}");
     let mut early = facts(&["a.com"]);
     early.not_before = end - 40 * DAY;
-    let told = warnings("shop", &early, end - 50 * DAY);
-    assert!(told[0].contains("not valid before"), "{told:?}");
+    let told = out_of_time(&early, end - 50 * DAY).unwrap();
+    assert!(told.contains("not valid before"), "{told}");
+    assert_eq!(out_of_time(&early, end - 39 * DAY), None);
+    assert!(out_of_time(&early, end).unwrap().contains("ended on"));
 }
 
 #[test]

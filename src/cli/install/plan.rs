@@ -209,7 +209,7 @@ fn operator(world: &World, wanted: &Wanted) -> Result<Operator, String> {
     };
     if let Some(stack) = service.spec.labels.get("com.docker.stack.namespace") {
         return Err(format!(
-            "the operator runs as {} of stack {stack}: change the stack file and `docker stack deploy` it again, or `docker stack rm {stack}` first",
+            "the operator runs as {} of stack {stack}: make what the stack file needs with `skep install --prepare`, change the file and `docker stack deploy` it again, or `docker stack rm {stack}` first",
             service.spec.name
         ));
     }

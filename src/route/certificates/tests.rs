@@ -104,6 +104,19 @@ fn of_two_the_one_that_is_valid_longest_serves_then_the_first_by_name() {
 }
 
 #[test]
+fn a_certificate_that_is_served_stays_while_its_next_files_are_mounted() {
+    let world = story().installed().cluster("east", 1, "{}").world();
+    let mut east = routed(&["a.com"]);
+    from_files(&mut east, "a.com", "crt", "key");
+    let served = BTreeSet::from(["crt+key".to_owned()]);
+    hold_back(&world, "east", &mut east, &served);
+    assert_eq!(hosts(&east), [("crt+key", vec!["a.com"])]);
+    assert_eq!(reasons(&east), ["SecretNotFound"]);
+    hold_back(&world, "east", &mut east, &BTreeSet::new());
+    assert_eq!(hosts(&east), []);
+}
+
+#[test]
 fn a_services_own_certificate_and_a_passthrough_come_first() {
     let mut east = routed(&["a.com", "b.com", "c.com"]);
     from_files(&mut east, "a.com", "crt", "key");
@@ -191,7 +204,7 @@ fn proxies(mounted: &[&str], tasks: &[&[&str]]) -> World {
 fn served(world: &World) -> (bool, Row) {
     let mut east = routed(&["a.com", "b.com"]);
     from_files(&mut east, "a.com", "crt", "key");
-    hold_back(world, "east", &mut east);
+    hold_back(world, "east", &mut east, &BTreeSet::new());
     assert_eq!(east.rows[1].state, RowState::Active, "its neighbour");
     (!east.table.certificates.is_empty(), east.rows.remove(0))
 }
@@ -229,7 +242,7 @@ fn a_default_certificate_that_waits_is_named_by_no_listener() {
     let mut east = routed(&["*"]);
     from_files(&mut east, "a.com", "crt", "key");
     east.table.listener.default_certificate = Some("crt+key".to_owned());
-    hold_back(&world, "east", &mut east);
+    hold_back(&world, "east", &mut east, &BTreeSet::new());
     assert_eq!(east.table.listener.default_certificate, None);
     assert_eq!(east.rows[0].reason, "CertificateWaits");
 }
@@ -249,7 +262,7 @@ fn a_stored_certificate_serves_while_the_own_one_waits() {
     let world = proxies(&[], &[]);
     let mut east = routed(&["a.com"]);
     from_files(&mut east, "a.com", "crt", "key");
-    hold_back(&world, "east", &mut east);
+    hold_back(&world, "east", &mut east, &BTreeSet::new());
     add_stored(
         &mut east,
         &keyring(&[("shop", stored(&["a.com"], 1))]),
@@ -265,7 +278,7 @@ fn the_default_of_the_manifest_comes_into_the_table() {
         .cluster("east", 1, "{traffic: {tls: {defaultCertificate: shop}}}")
         .world();
     let keys = keyring(&[("shop", stored(&["a.com"], 1))]);
-    let routing = certified(&world, &declared(&world), &keys);
+    let routing = certified(&world, &declared(&world), &keys, &Served::new());
     let listener = &routing.clusters["east"].table.listener;
     assert_eq!(listener.default_certificate.as_deref(), Some("certs/shop"));
     assert!(!format!("{routing:?}").contains("very secret"));

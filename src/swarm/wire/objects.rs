@@ -396,6 +396,10 @@ struct SecretSpec {
     name: String,
     #[serde(default, deserialize_with = "nil")]
     labels: BTreeMap<String, String>,
+    #[serde(default)]
+    templating: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    driver: Option<serde::de::IgnoredAny>,
 }
 
 impl From<Secret> for world::Secret {
@@ -405,6 +409,7 @@ impl From<Secret> for world::Secret {
             version: secret.version.index,
             name: secret.spec.name,
             labels: secret.spec.labels,
+            made_on_the_node: secret.spec.templating.is_some() || secret.spec.driver.is_some(),
         }
     }
 }

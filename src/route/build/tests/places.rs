@@ -115,3 +115,43 @@ fn who_asks_for_more_protection_than_the_oldest_gives_is_not_served_there() {
         );
     }
 }
+
+#[test]
+fn a_redirect_gets_no_host_that_the_cluster_does_not_admit() {
+    let world = swarm()
+        .cluster(
+            "east",
+            1,
+            "{default: true, admission: {hosts: [\"*.open.x\"]}}",
+        )
+        .app(
+            "app",
+            &["eastnet"],
+            1,
+            &[
+                "hosts=a.open.x,old.open.x,shop.shut.x",
+                "port=80",
+                "redirects=http://old.open.x,http://a.open.x;http://shop.shut.x,http://a.open.x;http://shop.shut.x/p,http://a.open.x",
+            ],
+        )
+        .world();
+    let cluster = &route(&world).clusters["east"];
+    let hosts: Vec<&str> = cluster.table.routes.values().map(|r| &*r.host).collect();
+    assert_eq!(hosts, ["a.open.x", "old.open.x"]);
+}
+
+#[test]
+fn a_network_that_swarm_could_not_allocate_is_followed_by_nobody() {
+    let world = swarm()
+        .cluster("east", 1, "{default: true}")
+        .network("bad")
+        .app("app", &["bad"], 1, &["hosts=a.x", "port=80"])
+        .with(|world| {
+            let id = crate::world::testing::network_id("bad");
+            world.networks.get_mut(&id).unwrap().driver = String::new();
+        })
+        .world();
+    let cluster = &route(&world).clusters["east"];
+    assert!(cluster.followed.is_empty());
+    assert_eq!(cluster.rows[0].reason, "NoSharedNetwork");
+}

@@ -114,6 +114,39 @@ fn a_secret_may_be_named_as_it_is_inside_the_stack() {
 }
 
 #[test]
+fn a_secret_of_the_stack_comes_before_one_that_somebody_made_by_its_short_name() {
+    let labels = [
+        "com.docker.stack.namespace=shop",
+        "skep.hosts=a.x",
+        "skep.port=80",
+        "skep.basic_auth=users",
+    ];
+    let world = with_secrets()
+        .secret("shop_users")
+        .secret("users")
+        .service("shop_web", &["eastnet"], &labels)
+        .world();
+    let secrets = &route(&world).clusters["east"].secrets;
+    assert!(secrets.contains("shop_users") && !secrets.contains("users"));
+}
+
+#[test]
+fn a_secret_that_may_fail_on_the_node_is_refused() {
+    let labels = ["skep.hosts=a.x", "skep.port=80", "skep.basic_auth=users"];
+    let world = with_secrets()
+        .secret("users")
+        .service("web", &["eastnet"], &labels)
+        .with(|world| {
+            let all = world.secrets.values_mut();
+            all.for_each(|secret| secret.made_on_the_node = secret.name == "users");
+        })
+        .world();
+    let cluster = &route(&world).clusters["east"];
+    assert!(!cluster.secrets.contains("users"));
+    assert_eq!(cluster.rows[0].reason, "SecretNotAllowed");
+}
+
+#[test]
 fn keys_of_the_control_stream_are_never_mounted_for_a_label() {
     for label in [
         "ssl_cert=skep-proxy-identity",
