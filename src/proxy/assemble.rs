@@ -196,14 +196,28 @@ impl Assembler {
     /// Why it cannot be used, for people. The last good one stays.
     pub fn set_backend(&mut self, name: &str, backend: &Backend) -> Result<(), String> {
         let last = self.backends.get(name).map(AsRef::as_ref);
-        let next = LiveBackend::compile(name, backend, last, self.workers, &self.secrets)?;
+        let compile =
+            |backend| LiveBackend::compile(name, backend, last, self.workers, &self.secrets);
+        let (next, outcome) = match compile(backend) {
+            Ok(next) => (next, Ok(())),
+            Err(fault) if last.is_some() => return Err(fault),
+            // Its routes must be there all the same: without them their requests would go to a
+            // route of less demands. They are answered 503.
+            Err(fault) => {
+                let nobody = Backend {
+                    service: backend.service.clone(),
+                    ..Backend::default()
+                };
+                (compile(&nobody)?, Err(fault))
+            }
+        };
         self.backends.insert(name.to_owned(), Arc::new(next));
         for user in self.users.get(name).cloned().unwrap_or_default() {
             self.refresh(&user);
         }
         let backends = &self.backends;
         self.tls.backend_changed(name, |it| backends.get(it));
-        Ok(())
+        outcome
     }
 
     /// A backend as it is live.

@@ -121,6 +121,7 @@ impl Streamed {
         self.watch.progress();
         self.upload.moves();
         let Some(frame) = frame else {
+            self.watch.body_ended();
             return Poll::Ready(None);
         };
         let frame = frame.inspect_err(|_| self.upload.0.stage.store(CLIENT_GONE, Relaxed))?;

@@ -77,7 +77,7 @@ impl Arrival {
 
     /// Waits for something that must come soon.
     pub(super) async fn await_in_time<F: Future>(&self, what: F) -> Result<F::Output, Lost> {
-        let leaving = self.worker.shared.drain.reached(Stage::Closing);
+        let leaving = self.worker.shared.drain.reached(self.open.leaves_at());
         tokio::select! {
             done = timeout_at(self.deadline, what) => done.map_err(|_| Lost::Late),
             () = leaving => Err(Lost::Leaving),
@@ -127,6 +127,7 @@ where
     let Arrival {
         worker, peer, open, ..
     } = arrival;
+    let leave_at = open.leaves_at();
     let address = HeaderValue::try_from(peer.ip().to_string());
     let watch = Arc::new(Watch::new(!is_h2));
     let context = Arc::new(Context {
@@ -155,7 +156,7 @@ where
         .await;
     } else {
         let connection = worker.http1.serve_connection(io, service).with_upgrades();
-        attend(&worker, &watch, Stage::Finishing, connection, |it| {
+        attend(&worker, &watch, leave_at, connection, |it| {
             it.graceful_shutdown();
         })
         .await;

@@ -111,7 +111,7 @@ impl Source {
                     count(&self.shared.metrics.changes_refused);
                     faults.push(format!("{name}: {fault}"));
                     match kind {
-                        ROUTE => self.remember_refused(&name, &resource),
+                        ROUTE | BACKEND => self.remember_refused(kind, &name, &resource),
                         CERTIFICATE => {
                             self.refused.insert(name, resource);
                         }
@@ -170,10 +170,11 @@ impl Source {
         changed
     }
 
-    /// A route that is closed must be so after a restart, too, when no operator tells of it. Its
+    /// A route that is closed, or has no usable backend, must be so after a restart, too, when no
+    /// operator tells of it. Its
     /// version is none that an operator has, so it will be sent again.
-    fn remember_refused(&mut self, name: &str, resource: &Resource) {
-        let known = self.known.types.entry(ROUTE).or_default();
+    fn remember_refused(&mut self, kind: TypeUrl, name: &str, resource: &Resource) {
+        let known = self.known.types.entry(kind).or_default();
         let refused = known.entry(name.to_owned()).or_insert(resource.clone());
         if refused.body == resource.body {
             REFUSED.clone_into(&mut refused.version);

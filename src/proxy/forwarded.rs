@@ -128,12 +128,22 @@ fn told(headers: &HeaderMap, trusted_hops: u32) -> Option<&str> {
         .get_all(FORWARDED_FOR)
         .iter()
         .rev()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.rsplit(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
+        .map(readable)
         .filter(|part| !part.is_empty())
         .take(hops)
         .last()
+}
+
+/// One address of a chain. What cannot be read is nobody's, but it is there: left out, whoever
+/// stands before it would be taken for the client.
+fn readable(part: &[u8]) -> &str {
+    let text = std::str::from_utf8(part.trim_ascii()).unwrap_or("?");
+    if text.chars().any(char::is_control) {
+        "?"
+    } else {
+        text
+    }
 }
 
 /// The client's address by the trusted hops, and the whole chain with the peer at its end.
@@ -142,9 +152,8 @@ fn chain(headers: &HeaderMap, client: &Client<'_>) -> Option<(HeaderValue, Heade
     let mut all: Vec<&str> = headers
         .get_all(FORWARDED_FOR)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(readable)
         .filter(|part| !part.is_empty())
         .collect();
     all.push(client.address.to_str().ok()?);
@@ -182,8 +191,10 @@ pub(super) fn identify(headers: &mut HeaderMap, trusted_hops: u32, ids: &Ids) ->
 
 /// Whether a trusted hop in front took the request over TLS.
 pub(super) fn came_by_tls(headers: &HeaderMap, trusted_hops: u32) -> bool {
-    let proto = headers.get(FORWARDED_PROTO);
-    trusted_hops > 0 && proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+    trusted_hops > 0
+        && headers
+            .get(FORWARDED_PROTO)
+            .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 #[cfg(test)]
@@ -280,6 +291,14 @@ mod tests {
         assert_eq!(of("[2001:db8::1]", 1), at("2001:db8::1"));
         assert_eq!(of("::ffff:1.1.1.1", 1), at("1.1.1.1"));
         assert_eq!(of("unknown", 1), None);
+        // What cannot be read does not make the hop itself the client.
+        let odd = |bytes: &[u8]| {
+            let mut map = HeaderMap::new();
+            map.insert("x-forwarded-for", HeaderValue::from_bytes(bytes).unwrap());
+            address(&map, 1, peer)
+        };
+        assert_eq!(odd(b"\xff, 1.1.1.1"), at("1.1.1.1"));
+        assert_eq!(odd(b"1.1.1.1, \xff"), None);
         assert_eq!(address(&HeaderMap::new(), 1, peer), Some(peer));
     }
 

@@ -32,6 +32,8 @@ pub(super) const ATTEMPTS: usize = 3;
 pub(super) const AVOID: Duration = Duration::from_secs(3);
 /// Streams that an HTTP/2 client may have open.
 pub(super) const H2_STREAMS: u32 = 250;
+/// Bytes of an answer that wait for an HTTP/2 client, for each stream.
+pub(super) const H2_SEND_BUFFER: usize = 64 << 10;
 /// Streams reset by an HTTP/2 client before we took them, and by us for its faults: more ends
 /// the connection (CVE-2023-44487).
 pub(super) const H2_RESETS: usize = 50;

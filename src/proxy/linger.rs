@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 use super::limits;
 use super::watch::Watch;
 
-/// A client's socket. Goes below TLS, which has an end of its own to send.
+/// A client's socket, or TLS over it, which sends an end of its own first.
 pub(super) struct Linger<S> {
     stream: S,
     watch: Arc<Watch>,

@@ -1,5 +1,6 @@
 //! From what a client sent to what an endpoint gets, or to why it gets nothing.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, TRANSFER_ENCODING};
@@ -14,7 +15,7 @@ use super::connection::Context;
 use super::forwarded::{self, Client};
 use super::policy::{Asked, Finish, https_url};
 use super::reply::Refusal;
-use super::table::{LiveRoute, Table};
+use super::table::{LiveRoute, Table, Wish};
 use super::{headers, host, path, policy};
 use crate::route::PathMatch;
 
@@ -25,6 +26,8 @@ pub(super) struct Prepared {
     pub(super) upload: Option<Upload>,
     /// The client's side of the upgrade it asks for.
     pub(super) upgrade: Option<OnUpgrade>,
+    /// The endpoint that a client of a sticky route asks for; whether it came by TLS.
+    pub(super) wish: Option<(Wish, bool)>,
 }
 
 /// Finds the route of a request, follows its policy, and makes it ready to be sent. `finish` is
@@ -108,6 +111,8 @@ fn ready(
     headers::pass_by(&mut parts.headers, parts.version);
     headers::connect(&mut parts.headers, to);
     parts.headers.insert(HOST, named);
+    // Before the edits, which may take away what tells clients apart.
+    let wish = wish(context, route, &parts.headers);
     if let Some(policy) = &route.checks {
         policy.edit_request(&mut parts.headers);
     }
@@ -119,7 +124,22 @@ fn ready(
         request,
         upload,
         upgrade,
+        wish,
     })
+}
+
+/// What a client of a sticky route asks for, and whether it came by TLS. The headers for the
+/// endpoint tell who it is.
+fn wish(context: &Context, route: &LiveRoute, headers: &HeaderMap) -> Option<(Wish, bool)> {
+    let sticky = route.sticky()?;
+    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let client: Option<IpAddr> = told("x-real-ip").and_then(|text| {
+        let socket = || text.parse::<SocketAddr>().map(|socket| socket.ip());
+        text.parse().or_else(|_| socket()).ok()
+    });
+    let is_tls = told("x-forwarded-proto") == Some("https");
+    let client = client.unwrap_or(context.peer.ip());
+    Some((sticky.wish(headers, client), is_tls))
 }
 
 /// The host a request is for: of its target if that has one (RFC 9112, 3.2.2), else of its one
@@ -236,8 +256,15 @@ fn check_readings(
         (None, None) => true,
         _ => false,
     };
-    // Who writes such a path into a label means it.
-    if same || route.is_some_and(|route| !path::is_plain(route.path.of().text())) {
+    // Who writes a path with another reading into a label means it as it is written.
+    let means_it = |route: &Arc<LiveRoute>| match route.path.of() {
+        PathMatch::Regex(_) => false,
+        PathMatch::Prefix(text) | PathMatch::Exact(text) => match path::reading(text) {
+            Ok(reading) => reading.is_some_and(|reading| reading != *text),
+            Err(_) => true,
+        },
+    };
+    if same || route.is_some_and(means_it) {
         return Ok(());
     }
     Err(bad(

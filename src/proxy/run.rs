@@ -372,7 +372,10 @@ async fn drain(shared: &Shared) {
     let metrics = &shared.metrics;
     // Tunnels are among them.
     let open = || metrics.connections.load(Relaxed);
-    let old = || open() - metrics.late_connections.load(Relaxed);
+    let old = || {
+        let late = metrics.late_connections.load(Relaxed);
+        open() - late
+    };
     // Those who come last need a moment, too.
     let last = timeout.saturating_sub(limits::DRAIN_TAIL.min(timeout / 4));
     while old() > 0 && began.elapsed() < last {

@@ -2,7 +2,7 @@
 
 mod outcome;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +85,7 @@ pub(super) async fn send(
         mut request,
         upload,
         upgrade,
+        wish,
     } = prepared;
     if let Some(within) = route.policy.request_timeout {
         context.watch.be_patient(within.get());
@@ -96,7 +97,7 @@ pub(super) async fn send(
         ticket,
         upload,
         upgrade,
-        wish: wish(context, route, &request),
+        wish,
         tried: Vec::new(),
         stale: None,
         last: None,
@@ -116,6 +117,7 @@ pub(super) async fn send(
         };
         let spare = sending.spare(&request, &lease);
         let within = sending.request_timeout();
+        context.watch.progress();
         let sent = lease.exchange(request, sending.upload.as_ref(), within);
         let next = match sent.await {
             Ok(response) => sending.answered(response, chosen, lease, spare),
@@ -132,21 +134,6 @@ pub(super) async fn send(
         sending.ticket.meant_for(route.backends().next());
     }
     Err(unreachable(route, sending.last.as_ref()))
-}
-
-/// What a client of a sticky route asks for. The headers for the endpoint tell who it is.
-fn wish(
-    context: &Context,
-    route: &LiveRoute,
-    request: &Request<RequestBody>,
-) -> Option<(Wish, bool)> {
-    let sticky = route.sticky()?;
-    let headers = request.headers();
-    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let client: Option<IpAddr> = told("x-real-ip").and_then(|text| text.parse().ok());
-    let is_tls = told("x-forwarded-proto") == Some("https");
-    let client = client.unwrap_or(context.peer.ip());
-    Some((sticky.wish(headers, client), is_tls))
 }
 
 impl<'r> Sending<'r> {
@@ -234,6 +221,7 @@ impl<'r> Sending<'r> {
             return None;
         }
         let mut copy = Request::new(RequestBody::Empty);
+        *copy.version_mut() = request.version();
         copy.method_mut().clone_from(request.method());
         copy.uri_mut().clone_from(request.uri());
         copy.headers_mut().clone_from(request.headers());

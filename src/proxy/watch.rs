@@ -61,6 +61,13 @@ impl Watch {
         }
     }
 
+    /// The body of a request is over: its client (of HTTP/1) sends nothing more.
+    pub(super) fn body_ended(&self) {
+        if self.heads {
+            self.lingers.store(false, Relaxed);
+        }
+    }
+
     /// Bytes went to the client.
     pub(super) fn wrote(&self) {
         if self.heads {

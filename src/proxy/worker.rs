@@ -82,6 +82,7 @@ impl Worker {
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits::H2_STREAMS)
+            .max_send_buf_size(limits::H2_SEND_BUFFER)
             .max_pending_accept_reset_streams(limits::H2_RESETS)
             .max_local_error_reset_streams(limits::H2_RESETS)
             .max_header_list_size(u32::try_from(limits::HEAD_BYTES).unwrap_or(u32::MAX))
@@ -186,14 +187,27 @@ impl Open {
     }
 }
 
+impl Open {
+    /// The stage at which the connection is closed when it has no request: one that came after
+    /// the drain had begun is told so with its first answer, and must get that.
+    pub(super) fn leaves_at(&self) -> Stage {
+        if self.late {
+            Stage::Closing
+        } else {
+            Stage::Finishing
+        }
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         use std::sync::atomic::Ordering::Relaxed;
         let metrics = &self.shared.metrics;
-        metrics.connections.fetch_sub(1, Relaxed);
+        // In this order: nobody may see fewer old ones than there are.
         if self.late {
             metrics.late_connections.fetch_sub(1, Relaxed);
         }
+        metrics.connections.fetch_sub(1, Relaxed);
     }
 }
 

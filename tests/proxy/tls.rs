@@ -415,3 +415,43 @@ async fn upgraded_connections_count_as_connections() {
         .await
         .unwrap();
 }
+
+/// In TLS 1.2 nothing of a request comes with the end of the handshake.
+#[tokio::test]
+async fn a_drain_answers_who_comes_by_tls_while_an_old_connection_lasts() {
+    let slow = endpoint(|mut stream| async move {
+        read_until(&mut stream, "\r\n\r\n").await;
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nzz";
+        stream.write_all(answer).await.unwrap();
+    })
+    .await;
+    let authority = Authority::new();
+    let routes = table(&[
+        ("demo.a", "/", &[echo_heads().await]),
+        ("slow.a", "/", &[slow]),
+    ]);
+    let routes = with(routes, &[("a", authority.certificate(&["demo.a"]))]);
+    let mut proxy = Proxy::serving(&routes).await;
+    let mut busy = proxy.connect().await;
+    busy.write_all(b"GET / HTTP/1.1\r\nhost: slow.a\r\n\r\n")
+        .await
+        .unwrap();
+    let client = Arc::new(authority.client_of(&[&rustls::version::TLS12]));
+    get(
+        &mut open(&mut proxy, &client, "demo.a").await.unwrap(),
+        "demo.a",
+    )
+    .await;
+    proxy.stop.cancel();
+    // Beyond the minimum of 50 ms, and within the old request.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut late = open(&mut proxy, &client, "demo.a").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let answer = get(&mut late, "demo.a").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(
+        read_until(&mut busy, "zz").await.matches("200 OK").count(),
+        1
+    );
+}

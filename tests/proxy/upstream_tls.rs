@@ -216,3 +216,21 @@ async fn a_change_of_protocol_takes_new_connections() {
     assert!(answer.body.contains("HTTP/2.0"), "{}", answer.body);
     assert!(server.connections.load(Relaxed) >= 2);
 }
+
+#[tokio::test]
+async fn a_place_whose_backend_cannot_be_had_is_not_served_by_its_neighbour() {
+    let mut routes = table(&[("demo.a", "/", &[echo_heads().await])]);
+    let closed = secured(nobody().await, "app.internal", true, Some("missing"));
+    let (_, mut route) = closed.routes.into_iter().next().unwrap();
+    route.path = skep::route::PathMatch::Prefix("/admin".to_owned());
+    routes.backends.extend([(
+        "closed".to_owned(),
+        closed.backends.into_values().next().unwrap(),
+    )]);
+    route.targets[0].backend = "closed".to_owned();
+    routes.routes.insert(route.name(), route);
+    let mut proxy = Proxy::empty(None);
+    proxy.try_apply(&routes).await.unwrap_err();
+    assert_eq!(proxy.get("demo.a", "/").await.status, 200);
+    assert_eq!(proxy.get("demo.a", "/admin/x").await.status, 503);
+}

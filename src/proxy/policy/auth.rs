@@ -100,7 +100,9 @@ impl Auth {
         }
         let client = asked.client(headers).unwrap_or(asked.peer);
         self.check_guesses(client)?;
-        if verify(&self.gate, users, user, password, tag).await? {
+        // Others may have guessed while this one waited for its turn.
+        let again = || self.check_guesses(client);
+        if verify(&self.gate, users, user, password, tag, again).await? {
             return Ok(());
         }
         // It was wrong: one guess less.
@@ -150,6 +152,7 @@ async fn verify(
     user: String,
     password: Vec<u8>,
     tag: hmac::Tag,
+    again: impl Fn() -> Result<(), Refusal>,
 ) -> Result<bool, Refusal> {
     if !users.is_costly() {
         let right = users.verify(&user, &password);
@@ -165,6 +168,7 @@ async fn verify(
     if users.is_known(&user, &tag, clock::now()) {
         return Ok(true);
     }
+    again()?;
     let users = Arc::clone(users);
     let work = tokio::task::spawn_blocking(move || {
         // The work goes on when its client is gone, and so does its permit.

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::backend::LiveBackend;
 use super::endpoint::{Endpoint, Standing};
-use crate::route::Affinity;
+use crate::route::{Affinity, PathMatch};
 
 /// How clients of a route stay.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(in crate::proxy) enum Sticky {
         theirs: Box<str>,
         /// Ours.
         ours: Box<str>,
+        /// The path of ours: two routes of a host must not take each other's cookies away.
+        path: Box<str>,
     },
     ClientIp,
 }
@@ -34,12 +36,16 @@ pub struct Wish {
 }
 
 impl Sticky {
-    pub(super) fn compile(affinity: &Affinity) -> Option<Self> {
+    pub(super) fn compile(affinity: &Affinity, path: &PathMatch) -> Option<Self> {
         match affinity {
             Affinity::None => None,
             Affinity::Cookie(name) => Some(Self::Cookie {
                 theirs: name.as_str().into(),
                 ours: format!("skep-{name}").into(),
+                path: match path {
+                    PathMatch::Prefix(prefix) if !prefix.contains(';') => prefix.as_str().into(),
+                    _ => "/".into(),
+                },
             }),
             Affinity::ClientIp => Some(Self::ClientIp),
         }
@@ -48,7 +54,7 @@ impl Sticky {
     /// What a request asks for.
     pub(in crate::proxy) fn wish(&self, headers: &HeaderMap, client: IpAddr) -> Wish {
         match self {
-            Self::Cookie { theirs, ours } => Wish {
+            Self::Cookie { theirs, ours, .. } => Wish {
                 token: cookie(headers, ours).and_then(token),
                 hash: cookie(headers, theirs).map(hash),
             },
@@ -66,7 +72,7 @@ impl Sticky {
         endpoint: &Endpoint,
         is_tls: bool,
     ) -> Option<HeaderValue> {
-        let Self::Cookie { ours, .. } = self else {
+        let Self::Cookie { ours, path, .. } = self else {
             return None;
         };
         let token = endpoint.token;
@@ -74,7 +80,7 @@ impl Sticky {
             return None;
         }
         let secure = if is_tls { "; Secure" } else { "" };
-        let cookie = format!("{ours}={token:016x}; Path=/; HttpOnly; SameSite=Lax{secure}");
+        let cookie = format!("{ours}={token:016x}; Path={path}; HttpOnly; SameSite=Lax{secure}");
         HeaderValue::try_from(cookie).ok()
     }
 }

@@ -115,7 +115,7 @@ impl LiveRoute {
             path: LivePath::compile(&route.path)?,
             when: LiveConditions::compile(&route.when)?,
             rewrite: route.rewrite,
-            sticky: Sticky::compile(&route.policy.affinity),
+            sticky: Sticky::compile(&route.policy.affinity, &route.path),
             budget: route.policy.retries.as_ref().map(|_| {
                 let last = last.and_then(|last| last.budget.clone());
                 last.unwrap_or_default()

@@ -185,8 +185,10 @@ pub(super) fn to_h2(request: &mut Request<RequestBody>, is_tls: bool, address: &
     }
     let host = headers.remove(HOST);
     let host = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    let authority = host.or_else(|| address.parse().ok());
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    // A request that is sent again has the form already, and its host in the target.
+    let authority = host.or_else(|| parts.authority.take());
+    let authority = authority.or_else(|| address.parse().ok());
     parts.scheme = Some(if is_tls { Scheme::HTTPS } else { Scheme::HTTP });
     parts.authority = authority;
     parts
