@@ -3,8 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::{Certificate, CertificateSource, ClusterRouting, Routing, RowState, SecretText, build};
 use crate::names;
+use crate::world::certificates::certificates;
 use crate::world::{Declared, TaskState, World};
 
 /// The stored certificates as the operator could open them.
@@ -61,6 +65,38 @@ pub struct Note {
 /// Names of the certificates that the proxies of each cluster were last told of.
 pub type Served = BTreeMap<String, BTreeSet<String>>;
 
+impl Keyring {
+    /// What the labels of the stored certificates tell, for those who cannot open them: good for
+    /// saying where each would be shown, and for nothing else.
+    #[must_use]
+    pub fn of_labels(world: &World) -> Self {
+        let mut keyring = Self {
+            keyless: true,
+            ..Self::default()
+        };
+        for (name, certificate) in certificates(world) {
+            let Some(newest) = certificate.newest() else {
+                continue;
+            };
+            let hosts: Vec<String> = newest.hosts().into_iter().map(str::to_owned).collect();
+            let message = newest.label(names::LABEL_FAULT).to_owned();
+            if message.is_empty() {
+                let ends = newest.label(names::LABEL_NOT_AFTER);
+                let ends = OffsetDateTime::parse(ends, &Rfc3339);
+                let stored = Stored {
+                    hosts,
+                    not_after: ends.map_or(0, OffsetDateTime::unix_timestamp),
+                    ..Stored::default()
+                };
+                keyring.usable.insert(name, stored);
+            } else {
+                keyring.faulty.insert(name, Faulty { hosts, message });
+            }
+        }
+        keyring
+    }
+}
+
 /// The routes of all declared clusters, with the certificates that can be served now.
 #[must_use]
 pub fn certified(
@@ -77,6 +113,7 @@ pub fn certified(
         let tls = accepted.map(|accepted| &accepted.cluster.spec.traffic.tls);
         let default = tls.and_then(|tls| tls.default_certificate.as_deref());
         add_stored(cluster, keyring, default);
+        tell_dead_ends(cluster);
     }
     routing
 }
@@ -209,6 +246,14 @@ fn add_stored(cluster: &mut ClusterRouting, keyring: &Keyring, default: Option<&
             });
         }
     }
+    for row in &mut cluster.rows {
+        let mut chosen = chosen.iter();
+        if row.tls.is_empty()
+            && let Some((name, _)) = chosen.find(|(_, hosts)| hosts.contains(&row.host))
+        {
+            row.tls = names::stored_certificate(name);
+        }
+    }
     for (name, hosts) in chosen {
         let stored = &keyring.usable[name];
         cluster.certificates.push(Use {
@@ -226,6 +271,36 @@ fn add_stored(cluster: &mut ClusterRouting, keyring: &Keyring, default: Option<&
         table.certificates.insert(name, certificate);
     }
     cluster.notes.extend(notes);
+}
+
+/// A route whose clients are sent to HTTPS, where nothing could be shown to them.
+fn tell_dead_ends(cluster: &mut ClusterRouting) {
+    let table = &cluster.table;
+    if table.listener.default_certificate.is_some() {
+        return;
+    }
+    let shown: BTreeSet<&String> = table.certificates.values().flat_map(|c| &c.hosts).collect();
+    let dark = |host: &String| {
+        !shown.contains(host)
+            && !table.passthroughs.contains_key(host)
+            && !host.split_once('.').is_some_and(|(_, rest)| {
+                let wild = format!("*.{rest}");
+                shown.contains(&wild) || table.passthroughs.contains_key(&wild)
+            })
+    };
+    let sent = table.routes.values();
+    let sent = sent.filter(|route| route.policy.https_only.is_some() && dark(&route.host));
+    let sent: BTreeSet<String> = sent.map(|route| route.host.clone()).collect();
+    for row in &mut cluster.rows {
+        if row.state == RowState::Active && sent.contains(&row.host) {
+            row.state = RowState::Conflict;
+            "NoCertificate".clone_into(&mut row.reason);
+            row.message = format!(
+                "clients are sent to https://{}, and the host has no certificate: add one with `skep certs add` or the labels ssl_cert and ssl_key, or take ssl_only (https_redirect) away",
+                row.host
+            );
+        }
+    }
 }
 
 /// The stored certificate for a host: of several that fit the one that is valid longest, then the

@@ -117,6 +117,29 @@ fn a_certificate_that_is_served_stays_while_its_next_files_are_mounted() {
 }
 
 #[test]
+fn clients_that_are_sent_where_no_certificate_is_are_told_of() {
+    let told = |stored: &[(&str, Stored)]| {
+        let world = story()
+            .installed()
+            .network("net")
+            .cluster("east", 1, "{default: true}")
+            .app(
+                "app",
+                &["net"],
+                1,
+                &["hosts=a.com", "port=80", "ssl_only=true"],
+            )
+            .world();
+        let routing = certified(&world, &declared(&world), &keyring(stored), &Served::new());
+        let row = &routing.clusters["east"].rows[0];
+        (row.reason.clone(), row.tls.clone())
+    };
+    assert_eq!(told(&[]), ("NoCertificate".to_owned(), String::new()));
+    let served = (String::new(), "certs/shop".to_owned());
+    assert_eq!(told(&[("shop", stored(&["*.com", "a.com"], 1))]), served);
+}
+
+#[test]
 fn a_services_own_certificate_and_a_passthrough_come_first() {
     let mut east = routed(&["a.com", "b.com", "c.com"]);
     from_files(&mut east, "a.com", "crt", "key");
