@@ -27,6 +27,8 @@ pub(super) struct Assembly {
     sealed: BTreeMap<String, Owner>,
     /// Whose certificate is shown, by host.
     shown: BTreeMap<String, Shown>,
+    /// The certificates of each service: pair and name.
+    named: BTreeMap<String, Vec<((String, String), String)>>,
 }
 
 /// A route of a service.

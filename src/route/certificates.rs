@@ -1,6 +1,7 @@
 //! Certificates of route tables: those from files wait until the files are there, and stored ones
 //! are added for the hosts they fit. Pure: what is sealed was opened before.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
@@ -227,8 +228,9 @@ fn add_stored(cluster: &mut ClusterRouting, keyring: &Keyring, default: Option<&
         .filter(|host| *host != "*" && !table.passthroughs.contains_key(*host))
         .collect();
     let mut chosen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let index = index(keyring);
     for host in hosts.iter().filter(|host| !taken.contains(*host)) {
-        if let Some(name) = best(keyring, host) {
+        if let Some(name) = best(&index, host) {
             chosen.entry(name).or_default().push((*host).clone());
         }
     }
@@ -303,15 +305,29 @@ fn tell_dead_ends(cluster: &mut ClusterRouting) {
     }
 }
 
-/// The stored certificate for a host: of several that fit the one that is valid longest, then the
-/// first by name.
-fn best<'a>(keyring: &'a Keyring, host: &str) -> Option<&'a str> {
-    let fitting = keyring.usable.iter();
-    fitting
-        .filter(|(_, stored)| stored.hosts.iter().any(|name| covers(name, host)))
-        // The first of equals wins, and the map is in order of name.
-        .min_by_key(|(_, stored)| std::cmp::Reverse(stored.not_after))
-        .map(|(name, _)| name.as_str())
+/// By each name of a stored certificate the best one that has it: of several the one that is
+/// valid longest, then the first by name.
+fn index(keyring: &Keyring) -> BTreeMap<&str, (Reverse<i64>, &str)> {
+    let mut index = BTreeMap::new();
+    for (name, stored) in &keyring.usable {
+        let this = (Reverse(stored.not_after), name.as_str());
+        for host in &stored.hosts {
+            let best = index.entry(host.as_str()).or_insert(this);
+            *best = this.min(*best);
+        }
+    }
+    index
+}
+
+/// The stored certificate for a host, by [`covers`].
+fn best<'a>(index: &BTreeMap<&str, (Reverse<i64>, &'a str)>, host: &str) -> Option<&'a str> {
+    let wild = host
+        .split_once('.')
+        .filter(|(label, _)| *label != "*" && !label.is_empty());
+    let wild = wild.map(|(_, rest)| format!("*.{rest}"));
+    let fitting = index.get(host).into_iter();
+    let fitting = fitting.chain(wild.and_then(|wild| index.get(wild.as_str())));
+    fitting.min().map(|(_, name)| *name)
 }
 
 /// Whether a certificate's name is good for a host of a route. `*.` stands for one label, as

@@ -183,14 +183,17 @@ impl Assembly {
     }
 
     /// `service/NAME`, or `service/NAME/ROUTE` where the service has several.
-    fn certificate_name(&self, grant: &Grant, pair: &(String, String)) -> String {
-        let mut ours = self.shown.values().filter(|it| it.service == grant.service);
-        if let Some(same) = ours.clone().find(|shown| shown.pair == *pair) {
-            return same.name.clone();
+    fn certificate_name(&mut self, grant: &Grant, pair: &(String, String)) -> String {
+        let ours = self.named.entry(grant.service.clone()).or_default();
+        if let Some((_, name)) = ours.iter().find(|(other, _)| other == pair) {
+            return name.clone();
         }
-        match ours.next() {
-            None => format!("service/{}", grant.service),
-            Some(_) => format!("service/{}/{}", grant.service, grant.id),
-        }
+        let name = if ours.is_empty() {
+            format!("service/{}", grant.service)
+        } else {
+            format!("service/{}/{}", grant.service, grant.id)
+        };
+        ours.push((pair.clone(), name.clone()));
+        name
     }
 }
