@@ -96,6 +96,8 @@ fn service(
             let lazy = {
                 let mut kept = files.clone();
                 kept.extend(secrets::lingering(inputs.world, &files, service));
+                // In the order in which they were mounted, or the order alone would restart all.
+                kept.sort_by(|a, b| a.name.cmp(&b.name));
                 proxy_service::define(inputs, identity, &kept)
             };
             let declared = Definitions {

@@ -151,9 +151,18 @@ impl Assembler {
         self.tls.remove_passthrough(name);
     }
 
+    /// Whether what is live under a name asks for a password where this route does: else serving
+    /// it on would leave open what was meant to be closed.
+    fn guards(&self, name: &str, route: &Route) -> bool {
+        let asks = |route: &Route| route.policy.basic_auth.is_some();
+        self.live
+            .get(name)
+            .is_some_and(|live| asks(live) || !asks(route))
+    }
+
     /// Adds or changes a route, if this proxy can do all that it asks. Else what was live under
-    /// its name stays; if nothing was, it is closed: its requests must not go to a route of less
-    /// demands.
+    /// its name stays; if nothing was, or nothing that asked for a password where this one does,
+    /// it is closed: its requests must not go to a route of less demands.
     ///
     /// # Errors
     /// What cannot be done.
@@ -162,12 +171,18 @@ impl Assembler {
         if possible.is_ok() {
             self.closed.remove(name);
             self.set_route(name, route);
-        } else if !self.live.contains_key(name) || self.closed.contains(name) {
+        } else if self.closed.contains(name) || !self.guards(name, &route) {
             self.closed.insert(name.to_owned());
             let targets = Vec::new();
             self.set_route(name, Route { targets, ..route });
         }
         possible
+    }
+
+    /// Whether a live route serves nothing, because it asks what cannot be done.
+    #[must_use]
+    pub fn is_closed(&self, name: &str) -> bool {
+        self.closed.contains(name)
     }
 
     /// Adds or changes a route that is known to be possible.

@@ -175,9 +175,14 @@ impl Source {
     /// version is none that an operator has, so it will be sent again.
     fn remember_refused(&mut self, kind: TypeUrl, name: &str, resource: &Resource) {
         let known = self.known.types.entry(kind).or_default();
-        let refused = known.entry(name.to_owned()).or_insert(resource.clone());
-        if refused.body == resource.body {
-            REFUSED.clone_into(&mut refused.version);
+        let has_last = known
+            .get(name)
+            .is_some_and(|last| last.body != resource.body);
+        let closed = kind == ROUTE && self.assembler.is_closed(name);
+        if !has_last || closed {
+            let version = REFUSED.to_owned();
+            let body = resource.body.clone();
+            known.insert(name.to_owned(), Resource { version, body });
         }
     }
 

@@ -13,6 +13,9 @@ use super::{ClusterRouting, Route, Row, RowState, Target, settings};
 use tls::Shown;
 use verdict::{Verdict, rejected};
 
+/// The secrets of a certificate and its key.
+type Pair = (String, String);
+
 /// A table in the making.
 #[derive(Default)]
 pub(super) struct Assembly {
@@ -28,7 +31,7 @@ pub(super) struct Assembly {
     /// Whose certificate is shown, by host.
     shown: BTreeMap<String, Shown>,
     /// The certificates of each service: pair and name.
-    named: BTreeMap<String, Vec<((String, String), String)>>,
+    named: BTreeMap<String, Vec<(Pair, String)>>,
 }
 
 /// A route of a service.

@@ -153,6 +153,38 @@ async fn a_route_without_its_file_is_refused_by_name_and_never_served_open() {
 }
 
 #[tokio::test]
+async fn a_route_that_was_open_is_closed_when_its_first_password_file_cannot_be_used() {
+    let (state, secrets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(secrets.path().join("garbage"), "no user here").unwrap();
+    let start = || {
+        Proxy::with(|settings| {
+            settings.state_dir = Some(state.path().into());
+            settings.secrets_dir = secrets.path().into();
+        })
+    };
+    let echo = echo_heads().await;
+    let mut proxy = start();
+    let mut routes = half_open(echo, "garbage");
+    let asks = routes.routes["demo.a/admin"].policy.clone();
+    routes.routes.get_mut("demo.a/admin").unwrap().policy = Policy::default();
+    proxy.apply(&routes).await;
+    assert_eq!(proxy.get("demo.a", "/admin").await.status, 200);
+    routes.routes.get_mut("demo.a/admin").unwrap().policy = asks;
+    proxy.try_apply(&routes).await.unwrap_err();
+    assert_eq!(proxy.get("demo.a", "/admin").await.status, 503);
+    // Nor does a restart open it again.
+    proxy.stop.cancel();
+    tokio::time::timeout(LONG, proxy.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    let mut proxy = start();
+    assert_eq!(proxy.get("demo.a", "/").await.status, 200);
+    assert_eq!(proxy.get("demo.a", "/admin").await.status, 503);
+}
+
+#[tokio::test]
 async fn a_closed_route_is_closed_after_restarts_without_an_operator() {
     let (state, secrets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let start = || {

@@ -21,6 +21,7 @@ pub(super) fn route(reader: &mut Reader) -> Option<RouteLabels> {
     certificate(reader);
     redirects(reader, &hosts);
     backend(reader, &hosts);
+    header_edits(reader);
     companions(reader);
     if reader.flag("ssl_passthrough") {
         passthrough(reader);
@@ -31,6 +32,77 @@ pub(super) fn route(reader: &mut Reader) -> Option<RouteLabels> {
         path: path?,
         ..RouteLabels::default()
     })
+}
+
+/// Headers of the connection, or of a message's end: no edit can reach them.
+const OF_CONNECTION: [&str; 10] = [
+    "connection",
+    "content-length",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Leaves out what no proxy would do to headers.
+fn header_edits(reader: &mut Reader) {
+    let mut told = Vec::new();
+    for (key, value) in &mut reader.values {
+        let Some(edit) = Edit::of(key.0) else {
+            continue;
+        };
+        let bad = |name: &str, told: &mut Vec<_>| {
+            let refused = edit.refuses(name);
+            if refused {
+                told.push((key.clone(), name.to_owned()));
+            }
+            refused
+        };
+        if let Value::Texts(names) = value {
+            names.retain(|name| !bad(name, &mut told));
+        } else {
+            bad(&key.1, &mut told);
+        }
+    }
+    for (key, name) in told {
+        reader
+            .values
+            .retain(|other, _| *other != key || !key.0.ends_with('*'));
+        let message = format!("header `{name}` cannot be edited here, it is left as it is");
+        let hint = if name == "host" {
+            "the host of a request can be set, and nothing else"
+        } else {
+            "it belongs to the connection or says where a message ends"
+        };
+        reader.tell_of(&key, "InvalidHeader", message, hint);
+    }
+}
+
+/// A change of headers.
+#[derive(Clone, Copy)]
+struct Edit {
+    of_request: bool,
+    sets: bool,
+}
+
+impl Edit {
+    fn of(label: &str) -> Option<Self> {
+        let (of_request, rest) = match label.split_once('.')? {
+            ("request_headers", rest) => (true, rest),
+            ("response_headers", rest) => (false, rest),
+            _ => return None,
+        };
+        let sets = rest.starts_with("set");
+        Some(Self { of_request, sets })
+    }
+
+    fn refuses(self, name: &str) -> bool {
+        OF_CONNECTION.contains(&name) || (name == "host" && self.of_request && !self.sets)
+    }
 }
 
 /// What a route cannot do without.

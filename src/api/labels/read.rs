@@ -258,6 +258,21 @@ impl Reader {
         });
     }
 
+    /// The same of one of several labels that share a name.
+    pub(super) fn tell_of(
+        &mut self,
+        key: &Key,
+        reason: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.tell(key.0, reason, message, hint);
+        if let (Some(last), Some(label)) = (self.faults.last_mut(), self.raw.get(key)) {
+            last.label.clone_from(&label.key);
+            last.value = grammar::shown(&label.value);
+        }
+    }
+
     /// A fault that refuses the route.
     pub(super) fn refuse(
         &mut self,

@@ -97,6 +97,13 @@ pub async fn rm(session: &Session, args: &CertsRmArgs) -> Result {
                 "servicecluster/{cluster} names {name} in spec.traffic.tls.defaultCertificate: hosts without a certificate are refused there from now on"
             ));
         }
+        let shown = shown_for(&look, name);
+        if !shown.is_empty() {
+            session.terminal.warning(&format!(
+                "certificate/{name} was shown for {}: these hosts have no certificate from now on, unless another stored one names them",
+                shown.join(", ")
+            ));
+        }
         if certificates::delete(&session.engine, name).await? {
             let line = format!("certificate/{name} deleted");
             session.terminal.done(&line)?;
@@ -107,6 +114,15 @@ pub async fn rm(session: &Session, args: &CertsRmArgs) -> Result {
 
 fn absent(name: &str) -> String {
     format!("certificate/{name} does not exist; `skep certs ls` lists those that do")
+}
+
+/// The hosts that a stored certificate is shown for; of many the first ten.
+fn shown_for<'a>(view: &'a View, name: &str) -> Vec<&'a str> {
+    let name = crate::names::stored_certificate(name);
+    let clusters = view.routing.clusters.values();
+    let tables = clusters.filter_map(|cluster| cluster.table.certificates.get(&name));
+    let hosts = tables.flat_map(|certificate| certificate.hosts.iter().map(String::as_str));
+    hosts.take(10).collect()
 }
 
 /// The clusters whose default certificate is this one.

@@ -76,7 +76,7 @@ async fn exchange(
                 return Ok(());
             }
         }
-        member.tell(session.acked(), session.nack());
+        member.tell(session.acked(), session.nack().as_deref());
     }
 }
 

@@ -46,10 +46,10 @@ impl ServerSession {
 
     /// What the client refused and what has not been mended since.
     #[must_use]
-    pub fn nack(&self) -> Option<&str> {
-        self.subscriptions
-            .values()
-            .find_map(|subscription| subscription.refused.as_deref())
+    pub fn nack(&self) -> Option<String> {
+        let all = self.subscriptions.values();
+        let refused: Vec<&str> = all.filter_map(|one| one.refused.as_deref()).collect();
+        (!refused.is_empty()).then(|| refused.join("; "))
     }
 
     /// Takes a request; gives back what is to be sent now. Types that are not ours and answers to

@@ -255,3 +255,49 @@ fn headers_are_matched_by_value_by_expression_or_by_being_there() {
     assert_eq!(test("~["), None);
     assert_eq!(test("a b"), None);
 }
+
+#[test]
+fn headers_that_no_proxy_edits_are_left_out_and_told_one_by_one() {
+    let labels = [
+        ("skep.hosts", "a.x"),
+        ("skep.port", "80"),
+        ("skep.request_headers.set.Content-Length", "5"),
+        ("skep.request_headers.set.Host", "b.x"),
+        ("skep.request_headers.set.X-Good", "1"),
+        ("skep.request_headers.remove", "host,x-bad"),
+        ("skep.response_headers.remove", "connection,host"),
+    ];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let app = crate::api::labels::read(&labels.into());
+    let told: Vec<(&str, &str)> = app
+        .faults
+        .iter()
+        .map(|f| (&*f.label, &*f.message))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "skep.request_headers.remove",
+                "header `host` cannot be edited here, it is left as it is"
+            ),
+            (
+                "skep.request_headers.set.Content-Length",
+                "header `content-length` cannot be edited here, it is left as it is"
+            ),
+            (
+                "skep.response_headers.remove",
+                "header `connection` cannot be edited here, it is left as it is"
+            ),
+        ]
+    );
+    let route = &app.routes[0];
+    assert_eq!(
+        route.texts("request_headers.remove"),
+        ["x-bad".to_owned()].into()
+    );
+    assert_eq!(
+        route.texts("response_headers.remove"),
+        ["host".to_owned()].into()
+    );
+}

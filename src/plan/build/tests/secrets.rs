@@ -130,3 +130,11 @@ fn what_a_person_mounts_is_taken_out_again() {
         "update service skep-proxy-east: secrets, restarts"
     );
 }
+
+#[test]
+fn a_secret_that_nobody_needs_any_more_restarts_nobody_wherever_it_stands_by_name() {
+    let world = settled(with_secrets(&["a", "m", "z"]), &["a", "m", "z"]);
+    for needed in [&["m", "z"][..], &["a", "z"], &["a", "m"], &["m"], &[]] {
+        assert_eq!(told(&plan_needing(&world, needed)), "", "{needed:?}");
+    }
+}
