@@ -94,8 +94,10 @@ fn pinned() {
         "--format",
         "{{.Node}}",
     ];
+    // Between its removal and its return there is no such service.
     let nodes = || {
-        let shown = node(0).docker(&[&format[..], &["skep-proxy-pinned"]].concat());
+        let shown = node(0).try_docker(&[&format[..], &["skep-proxy-pinned"]].concat());
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
         shown.lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let mut seen = nodes();
@@ -193,7 +195,9 @@ fn image() {
         ready("imaged");
     };
     rolled(next);
-    assert!(tasks("skep-proxy-imaged").is_disjoint(&before));
+    until("the proxy of before is gone", || {
+        tasks("skep-proxy-imaged").is_disjoint(&before)
+    });
     text(&skep(&["install", "--image", SKEP]), "skep install");
     rolled(SKEP);
     delete("imaged");
