@@ -102,6 +102,7 @@ fn cost_table(costs: &[Cost]) -> String {
             cost.microseconds / nginx
         );
     }
+    text.push('\n');
     text
 }
 
