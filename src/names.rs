@@ -33,6 +33,10 @@ pub const LABEL_NAME: &str = "dev.skep.name";
 pub const LABEL_GENERATION: &str = "dev.skep.generation";
 /// On the newest config of a resource: its status, as JSON.
 pub const LABEL_STATUS: &str = "dev.skep.status";
+/// On a config: who declares the resource: `apply`, `apply/SET`, `source/NAME`.
+pub const LABEL_MANAGER: &str = "dev.skep.manager";
+/// The manager of what `skep apply` stored without `--set`.
+pub const MANAGER_APPLY: &str = "apply";
 /// Annotation of a resource: how many revisions are kept.
 pub const ANNOTATION_HISTORY: &str = "dev.skep.history";
 /// Revisions kept when the annotation is missing.
@@ -99,6 +103,12 @@ pub const APP_PREFIXES: [&str; 2] = ["com.docker.lb.", "skep."];
 #[must_use]
 pub fn config_name(cluster: &str, generation: u64) -> String {
     format!("servicecluster.{cluster}.{generation}")
+}
+
+/// The manager of what `skep apply --set` stores.
+#[must_use]
+pub fn set_manager(set: &str) -> String {
+    format!("{MANAGER_APPLY}/{set}")
 }
 
 /// The config name of one revision of a stored certificate, e.g. `certificate.shop.3`.

@@ -1,6 +1,7 @@
 //! The declared resource: its types, how a manifest is parsed and checked, its schema,
 //! and the grammar of application labels.
 
+mod changes;
 pub mod condition;
 pub mod diagnostic;
 pub mod grammar;
@@ -12,6 +13,7 @@ pub mod status;
 pub mod validate;
 pub mod value;
 
+pub use changes::changed_fields;
 pub use condition::{Condition, ConditionStatus, ConditionType};
 pub use diagnostic::Diagnostic;
 pub use service_cluster::{Metadata, ServiceCluster, ServiceClusterSpec};

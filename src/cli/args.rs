@@ -4,23 +4,25 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::selector::Selector;
 use super::serve::{OperatorArgs, ProxyArgs};
 use crate::api::value::Span;
 
 /// Shown below the help of every verb; `docs/cli.md` says the same.
 pub const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
-  1  failed, not found, or the condition was not met in time
-  2  wrong usage or an invalid manifest; nothing was changed
-  3  no engine answers, or it is not a manager of a Swarm";
+  0    done
+  1    failed, not found, or the condition was not met in time
+  2    wrong usage or an invalid manifest; nothing was changed
+  3    no engine answers, or it is not a manager of a Swarm
+  130  interrupted";
 
 /// Service clusters for Docker Swarm.
 ///
 /// A service cluster is a fleet of proxies that routes one set of Swarm services over one set of
 /// networks. Declare one in YAML, `skep apply -f` it, and the operator makes the Swarm match it.
 #[derive(Debug, Parser)]
-#[command(name = "skep", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "skep", version, disable_help_subcommand = true)]
 #[command(propagate_version = false, max_term_width = 100)]
 pub struct Cli {
     /// Flags of every verb.
@@ -54,7 +56,6 @@ pub struct Global {
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-#[command(after_help = EXIT_CODES)]
 pub enum Verb {
     /// Install the operator on this Swarm, or bring an installed one up to date
     Install(InstallArgs),
@@ -62,6 +63,20 @@ pub enum Verb {
     Uninstall(UninstallArgs),
     /// Declare service clusters from files; nothing is applied when any of them is invalid
     Apply(ApplyArgs),
+    /// Show what apply would change, and what the operator would do then
+    ///
+    /// Exits with 0 when the manifests say what is stored, with 1 when they differ, and with 2 or
+    /// 3 when that cannot be told.
+    Diff(DiffArgs),
+    /// Change a service cluster in your editor
+    Edit(EditArgs),
+    /// Follow or restart the proxies of service clusters
+    #[command(subcommand)]
+    Rollout(RolloutVerb),
+    /// Show the stored revisions of a service cluster
+    History(HistoryArgs),
+    /// Go back to an earlier revision of a service cluster
+    Rollback(RollbackArgs),
     /// Show service clusters
     Get(GetArgs),
     /// Show everything known of service clusters: status, nodes, networks, routes
@@ -173,15 +188,140 @@ pub struct ApplyArgs {
     /// The manifests.
     #[command(flatten)]
     pub files: FilesArgs,
-    /// Check everything, also against the Swarm, and change nothing
+    /// Check and change nothing: `client` looks at the manifests only, `server` (what the bare
+    /// flag means) at the Swarm too
+    #[arg(long, value_enum, value_name = "WHERE", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "server")]
+    pub dry_run: Option<DryRun>,
+    /// Who declares.
+    #[command(flatten)]
+    pub ownership: OwnershipArgs,
+    /// Delete what this manager applied before and what is in no manifest now
     #[arg(long)]
-    pub dry_run: bool,
+    pub prune: bool,
+    /// With --prune: only what carries these labels, e.g. team=shop,tier!=test
+    #[arg(short = 'l', long, requires = "prune")]
+    pub selector: Option<Selector>,
+    /// Apply even though a network or node that a manifest names is not there yet
+    #[arg(long)]
+    pub allow_missing: bool,
     /// Wait until every applied service cluster is ready
     #[arg(long)]
     pub wait: bool,
     /// How long to wait
     #[arg(long, value_name = "SPAN", default_value = "90s")]
     pub timeout: Span,
+}
+
+/// Where a dry run looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// At the manifests only; no engine is asked
+    Client,
+    /// At the Swarm too
+    Server,
+}
+
+/// On whose behalf something is declared.
+#[derive(Clone, Debug, Default, Args)]
+pub struct OwnershipArgs {
+    /// Name of this set of manifests, e.g. that of its repository: sets never prune or change one
+    /// another's service clusters
+    #[arg(long, value_name = "NAME", value_parser = set)]
+    pub set: Option<String>,
+    /// Take over service clusters that another set, a Source or a stack declares
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+fn set(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !text.is_empty() && text.len() <= 63 && text.chars().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err("a set has 1 to 63 letters, digits, `-`, `_` or `.`".to_owned())
+}
+
+/// `diff`.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// The manifests.
+    #[command(flatten)]
+    pub files: FilesArgs,
+    /// Who declares.
+    #[command(flatten)]
+    pub ownership: OwnershipArgs,
+    /// Also show what apply --prune would delete
+    #[arg(long)]
+    pub prune: bool,
+    /// With --prune: only what carries these labels, e.g. team=shop,tier!=test
+    #[arg(short = 'l', long, requires = "prune")]
+    pub selector: Option<Selector>,
+}
+
+/// `edit`.
+#[derive(Clone, Debug, Args)]
+pub struct EditArgs {
+    /// Name. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
+    #[arg(value_name = "NAME", required = true)]
+    pub name: Vec<String>,
+    /// Take it over from the Source or stack that declares it
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+/// `rollout`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RolloutVerb {
+    /// Wait until the proxies are those that the manifest asks for
+    Status(RolloutArgs),
+    /// Replace the proxies, as the update policy says: drained, a few at a time
+    Restart(RolloutArgs),
+}
+
+/// `rollout status` and `rollout restart`.
+#[derive(Clone, Debug, Args)]
+pub struct RolloutArgs {
+    /// Names. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    /// Wait until the rollout is done (`status` always does)
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "SPAN", default_value = "90s")]
+    pub timeout: Span,
+}
+
+/// `history`.
+#[derive(Clone, Debug, Args)]
+pub struct HistoryArgs {
+    /// Name. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
+    #[arg(value_name = "NAME", required = true)]
+    pub name: Vec<String>,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Report,
+    /// Leave out the header of the table
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+/// `rollback`.
+#[derive(Clone, Debug, Args)]
+pub struct RollbackArgs {
+    /// Name. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
+    #[arg(value_name = "NAME", required = true)]
+    pub name: Vec<String>,
+    /// The generation to go back to [default: the last one that says something else]
+    #[arg(long, value_name = "GENERATION")]
+    pub to: Option<u64>,
+    /// Say what would be stored and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take it over from the Source or stack that declares it
+    #[arg(long)]
+    pub force_conflicts: bool,
 }
 
 /// Names of service clusters.
@@ -289,7 +429,6 @@ pub struct RoutesArgs {
 
 /// `certs`.
 #[derive(Clone, Debug, Subcommand)]
-#[command(after_help = EXIT_CODES)]
 pub enum CertsVerb {
     /// Store a certificate with its key, or a new one in place of it: proxies get it at once
     Add(CertsAddArgs),

@@ -17,6 +17,15 @@ pub enum CliError {
     /// No engine, or not one that can be used.
     #[error("{0}")]
     Engine(String),
+    /// `diff` found differences, which it has shown.
+    #[error("")]
+    Different,
+    /// `diff` could not compare.
+    #[error("{0}")]
+    Incomparable(String),
+    /// Stopped by Ctrl-C or SIGTERM.
+    #[error("interrupted; what was begun is whole, and the same command goes on where it stopped")]
+    Interrupted,
     /// Standard output could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
@@ -26,6 +35,30 @@ pub enum CliError {
 pub type Result<T = ()> = std::result::Result<T, CliError>;
 
 impl CliError {
+    /// The same failure, where it happened told first.
+    #[must_use]
+    pub fn context(self, place: &str) -> Self {
+        match self {
+            Self::Failed(what) => Self::Failed(format!("{place}: {what}")),
+            Self::Engine(what) => Self::Engine(format!("{place}: {what}")),
+            other => other,
+        }
+    }
+
+    /// The same failure with a remark on a line of its own.
+    #[must_use]
+    pub fn remark(self, remark: &str) -> Self {
+        match self {
+            Self::Invalid(faults) => {
+                let remark = Diagnostic::at("", remark);
+                Self::Invalid(faults.into_iter().chain([remark]).collect())
+            }
+            Self::Failed(what) => Self::Failed(format!("{what}\n{remark}")),
+            Self::Engine(what) => Self::Engine(format!("{what}\n{remark}")),
+            other => other,
+        }
+    }
+
     /// One CamelCase word, from a bounded set.
     #[must_use]
     pub fn category(&self) -> &'static str {
@@ -34,6 +67,9 @@ impl CliError {
             Self::Usage(_) => "Usage",
             Self::Invalid(_) => "InvalidManifest",
             Self::Engine(_) => "NoEngine",
+            Self::Different => "Different",
+            Self::Incomparable(_) => "Incomparable",
+            Self::Interrupted => "Interrupted",
             Self::Output(_) => "Output",
         }
     }
@@ -42,9 +78,10 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) | Self::Output(_) => 1,
-            Self::Usage(_) | Self::Invalid(_) => 2,
+            Self::Failed(_) | Self::Different | Self::Output(_) => 1,
+            Self::Usage(_) | Self::Invalid(_) | Self::Incomparable(_) => 2,
             Self::Engine(_) => 3,
+            Self::Interrupted => 130,
         }
     }
 

@@ -7,17 +7,24 @@ pub mod age;
 pub mod apply;
 pub mod args;
 pub mod certs;
+pub mod changes;
 pub mod convert;
 
 pub mod delete;
 pub mod describe;
+pub mod diff;
+pub mod edit;
 pub mod error;
+pub mod examples;
 pub mod get;
+pub mod history;
 pub mod install;
 pub mod logging;
 pub mod names;
 pub mod plugin;
+pub mod rollout;
 pub mod routes;
+pub mod selector;
 pub mod serve;
 pub mod session;
 pub mod source;
@@ -30,9 +37,9 @@ pub mod wait;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 
-use args::{CertsVerb, Cli, Global, Verb};
+use args::{CertsVerb, Cli, DryRun, Global, RolloutVerb, Verb};
 use error::Result;
 use session::Session;
 use terminal::Terminal;
@@ -45,7 +52,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         plugin::Call::Completion => return finish(Terminal::new(false), write(":4\n")),
         plugin::Call::Run(args) => args,
     };
-    let cli = match Cli::try_parse_from(args) {
+    let parsed = examples::command().try_get_matches_from(args);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // A reader that went away is no reason to fail; there is nowhere left to tell.
@@ -66,6 +74,7 @@ fn finish(terminal: Terminal, result: Result) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
+            terminal.clear();
             terminal.error(&error.to_string());
             ExitCode::from(error.exit_code())
         }
@@ -87,7 +96,16 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
         Verb::Convert(from) => convert::run(terminal, &from),
         Verb::Install(args) if args.dry_run => terminal.data(&install::dry_run(&args)),
         Verb::Version(args) if args.client => version::client(terminal, args.output),
-        verb => runtime()?.block_on(with_engine(terminal, &global, verb)),
+        // They end by themselves when they are told to, after a drain.
+        verb @ (Verb::Operator(_) | Verb::Proxy(_)) => {
+            runtime()?.block_on(with_engine(terminal, &global, verb))
+        }
+        verb => runtime()?.block_on(async {
+            tokio::select! {
+                ended = with_engine(terminal, &global, verb) => ended,
+                () = interrupted() => Err(error::CliError::Interrupted),
+            }
+        }),
     }
 }
 
@@ -96,9 +114,27 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
     let connect = async || Session::connect(global, terminal).await;
     match verb {
         Verb::Apply(args) => {
+            let set = args.ownership.set.as_deref();
+            apply::bounded(args.prune, set, args.selector.as_ref())?;
             let clusters = source::manifests(&args.files.filename)?;
+            if args.dry_run == Some(DryRun::Client) {
+                return apply::valid(terminal, &clusters);
+            }
             apply::run(&connect().await?, &args, &clusters).await
         }
+        Verb::Diff(args) => {
+            let set = args.ownership.set.as_deref();
+            apply::bounded(args.prune, set, args.selector.as_ref())?;
+            let clusters = source::manifests(&args.files.filename)?;
+            diff::run(&connect().await?, &args, &clusters).await
+        }
+        Verb::Edit(args) => edit::run(&connect().await?, &args).await,
+        Verb::Rollout(RolloutVerb::Status(args)) => rollout::status(&connect().await?, &args).await,
+        Verb::Rollout(RolloutVerb::Restart(args)) => {
+            rollout::restart(&connect().await?, &args).await
+        }
+        Verb::History(args) => history::history(&connect().await?, &args).await,
+        Verb::Rollback(args) => history::rollback(&connect().await?, &args).await,
         Verb::Get(args) => get::run(&connect().await?, &args).await,
         Verb::Describe(args) => describe::run(&connect().await?, &args.names).await,
         Verb::Delete(args) => {
@@ -125,6 +161,21 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
     }
 }
 
+/// Until Ctrl-C or SIGTERM. Every write is one call that the engine does whole or not at all, so
+/// a verb may end between any two.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -134,6 +185,6 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 fn completion(terminal: Terminal, shell: clap_complete::Shell) -> Result {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "skep", &mut script);
+    clap_complete::generate(shell, &mut examples::command(), "skep", &mut script);
     terminal.data(&String::from_utf8_lossy(&script))
 }

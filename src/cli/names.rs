@@ -46,6 +46,16 @@ pub fn some(typed: &[String]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// As [`plain`], where exactly one name is needed.
+pub fn one(typed: &[String]) -> Result<String> {
+    match <[String; 1]>::try_from(some(typed)?) {
+        Ok([name]) => Ok(name),
+        Err(_) => Err(CliError::Usage(
+            "name one service cluster, not several".to_owned(),
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

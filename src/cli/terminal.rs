@@ -4,11 +4,17 @@ use std::io::{IsTerminal, Write};
 
 use super::error::Result;
 
+/// So many things are done before anybody wonders how long they take.
+const FEW: usize = 20;
+
 /// Standard output and standard error, and how they may be used.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     quiet: bool,
+    /// Colour on standard error.
     colour: bool,
+    /// Nothing in the environment speaks against colour.
+    allowed: bool,
     progress: bool,
 }
 
@@ -23,6 +29,7 @@ impl Terminal {
         Self {
             quiet,
             colour: terminal && !plain,
+            allowed: !plain,
             progress: terminal && !quiet,
         }
     }
@@ -47,6 +54,31 @@ impl Terminal {
         if self.progress {
             self.line("", "", text);
         }
+    }
+
+    /// How far a long run is, in one line that is written over. Short runs need none.
+    pub fn meter(self, what: &str, done: usize, all: usize) {
+        if self.progress && all > FEW {
+            let end = if done < all { "" } else { "\r\u{1b}[K" };
+            let mut err = std::io::stderr().lock();
+            let _ = write!(err, "\r\u{1b}[K{what} {done} of {all}{end}");
+            let _ = err.flush();
+        }
+    }
+
+    /// Takes the line of [`Self::meter`] away, so that others can be written.
+    pub fn clear(self) {
+        if self.progress {
+            let mut err = std::io::stderr().lock();
+            let _ = write!(err, "\r\u{1b}[K");
+            let _ = err.flush();
+        }
+    }
+
+    /// Whether data goes to a terminal that shows colours.
+    #[must_use]
+    pub fn colours_data(self) -> bool {
+        self.allowed && std::io::stdout().is_terminal()
     }
 
     /// A remark that is no data; not shown when quiet.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::error::Result as CliResult;
+use super::error::{CliError, Result as CliResult};
 use super::session::{Progress, Session, View};
 use super::view::{missing, resource};
 use crate::api::{ConditionStatus, ConditionType, ServiceCluster};
@@ -85,6 +85,28 @@ pub fn condition(cluster: &ServiceCluster, kind: ConditionType) -> Option<&crate
     status.conditions.iter().find(|c| c.kind == kind)
 }
 
+/// Why a condition will not come true by itself: Swarm gave up on the proxies, or the newest
+/// revision is not valid. Only another manifest mends that.
+#[must_use]
+pub fn failed(cluster: &ServiceCluster, goal: ConditionType) -> Option<String> {
+    let newest = cluster.metadata.generation.unwrap_or_default();
+    let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+    let mut conditions = conditions.filter(|c| c.observed_generation >= newest);
+    let needs_proxies = matches!(goal, ConditionType::ProxyReady | ConditionType::Ready);
+    let failed = conditions.find(|c| {
+        let gave_up = GAVE_UP.contains(&c.reason.as_str()) && needs_proxies;
+        let invalid = c.kind == ConditionType::Accepted && c.status == ConditionStatus::False;
+        c.status == ConditionStatus::False && (gave_up || invalid)
+    })?;
+    Some(format!(
+        "{:?} is False ({}): {}",
+        failed.kind, failed.reason, failed.message
+    ))
+}
+
+/// Reasons of `ProxyReady` after which Swarm does nothing more.
+const GAVE_UP: [&str; 2] = ["RolledBack", "UpdatePaused"];
+
 /// Waits until all of the clusters are there, and says so of each.
 pub async fn run(
     session: &Session,
@@ -97,6 +119,16 @@ pub async fn run(
             if let Goal::Condition(..) = goal {
                 missing(&view.declared, clusters)?;
             }
+            if let Goal::Condition(kind, ConditionStatus::True) = goal {
+                let reason = |name: &String| {
+                    let reason = failed(&resource(view.declared.get(name)?), kind)?;
+                    Some(format!("servicecluster/{name}: {reason}"))
+                };
+                let failed: Vec<String> = clusters.iter().filter_map(reason).collect();
+                if !failed.is_empty() {
+                    return Err(CliError::Failed(failed.join("\n")));
+                }
+            }
             let waiting: Vec<String> = clusters
                 .iter()
                 .filter_map(|name| lacking(view, name, goal))
@@ -104,7 +136,7 @@ pub async fn run(
             Ok(if waiting.is_empty() {
                 Progress::Done(())
             } else {
-                Progress::Waiting(waiting.join("; "))
+                Progress::Waiting(brief(&waiting))
             })
         })
         .await?;
@@ -118,6 +150,16 @@ pub async fn run(
             .done(&format!("servicecluster/{name} {said}"))?;
     }
     Ok(())
+}
+
+/// The first few of many.
+fn brief(waiting: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = waiting[..waiting.len().min(SHOWN)].join("; ");
+    match waiting.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
 }
 
 /// What a cluster still lacks; `None` when the goal is reached.

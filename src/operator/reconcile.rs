@@ -105,15 +105,7 @@ impl Context {
     /// How the proxies of all clusters are made. Their image is the operator's own, so that an
     /// upgrade of the operator upgrades them too.
     fn settings(&self, world: &World) -> Settings {
-        let own = world.services.values().find_map(|service| {
-            let component = service.spec.labels.get(names::LABEL_COMPONENT)?;
-            (component == "operator").then(|| service.spec.image.clone())
-        });
-        let image = self.image.clone().or(own);
-        Settings {
-            image: image.unwrap_or_else(|| names::DEFAULT_IMAGE.to_owned()),
-            ..Settings::default()
-        }
+        Settings::observed(world, self.image.clone())
     }
 }
 

@@ -137,6 +137,23 @@ pub struct Settings {
     pub secret_proxy: String,
 }
 
+impl Settings {
+    /// The settings of the operator that is installed. `image`: of its proxies, when it was told
+    /// one; else they get the operator's own, so that an upgrade of it upgrades them too.
+    #[must_use]
+    pub fn observed(world: &World, image: Option<String>) -> Self {
+        let own = world.services.values().find_map(|service| {
+            let component = service.spec.labels.get(names::LABEL_COMPONENT)?;
+            (component == "operator").then(|| service.spec.image.clone())
+        });
+        let default = Self::default();
+        Self {
+            image: image.or(own).unwrap_or(default.image),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Settings {
     /// The names that `skep install` uses, and the image of this build.
     fn default() -> Self {

@@ -15,6 +15,22 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// Somebody else declares it.
+    #[error("{name:?} is managed by {manager}")]
+    Managed {
+        /// Its name.
+        name: String,
+        /// Who declares it.
+        manager: String,
+    },
+    /// Somebody else wrote since it was read.
+    #[error("{name:?} was changed by somebody else since generation {over} was read; look again")]
+    Changed {
+        /// Its name.
+        name: String,
+        /// The generation that was read.
+        over: u64,
+    },
     /// Other writers came first, again and again.
     #[error("others keep writing {name:?}; try again")]
     Contended {
@@ -33,7 +49,8 @@ impl Error {
         match self {
             Self::Swarm(error) => error.category(),
             Self::NoSuchCluster { .. } => "NotFound",
-            Self::Contended { .. } => "Conflict",
+            Self::Managed { .. } => "Managed",
+            Self::Changed { .. } | Self::Contended { .. } => "Conflict",
             Self::Status(_) => "Invalid",
         }
     }
@@ -44,7 +61,10 @@ impl Error {
         match self {
             Self::Swarm(error) => error.retry(),
             Self::Contended { .. } => Retry::Backoff,
-            Self::NoSuchCluster { .. } | Self::Status(_) => Retry::Never,
+            Self::NoSuchCluster { .. }
+            | Self::Managed { .. }
+            | Self::Changed { .. }
+            | Self::Status(_) => Retry::Never,
         }
     }
 }

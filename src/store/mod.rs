@@ -35,6 +35,8 @@ pub enum Outcome {
     Configured,
     /// It was so already; nothing was written.
     Unchanged,
+    /// It was so already and has a new manager.
+    Adopted,
 }
 
 /// All configs that declare something.
@@ -51,61 +53,141 @@ pub async fn clusters(engine: &Engine) -> Result<BTreeMap<String, Declared>, Err
     }))
 }
 
-/// What [`apply`] would do now.
-pub async fn would_apply(engine: &Engine, cluster: &ServiceCluster) -> Result<Applied, Error> {
-    let all = clusters(engine).await?;
-    Ok(next(all.get(&cluster.metadata.name), cluster))
+/// On whose behalf a cluster is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct By<'a> {
+    /// The manager that its revision will name; `None`: whoever it has now.
+    pub manager: Option<&'a str>,
+    /// Take it from another manager.
+    pub force: bool,
+    /// Only when its newest generation still is this one.
+    pub over: Option<u64>,
+}
+
+impl By<'_> {
+    /// Whether the cluster is another's, who is not to be passed over.
+    fn refused(self, found: Option<&Declared>) -> Option<String> {
+        let current = found?.manager()?;
+        let wanted = self.manager?;
+        (!self.force && current != wanted).then_some(current)
+    }
 }
 
 /// Stores a cluster (checked before) as a new revision, unless the newest says the same.
 pub async fn apply(engine: &Engine, cluster: &ServiceCluster) -> Result<Applied, Error> {
+    let all = clusters(engine).await?;
+    apply_by(engine, &all, cluster, By::default()).await
+}
+
+/// As [`apply`], on somebody's behalf. `seen`: what was declared a moment ago; it is read again
+/// only when it turns out to be old.
+///
+/// [`Error::Managed`] when the cluster would change and has another manager.
+pub async fn apply_by(
+    engine: &Engine,
+    seen: &BTreeMap<String, Declared>,
+    cluster: &ServiceCluster,
+    by: By<'_>,
+) -> Result<Applied, Error> {
     let name = &cluster.metadata.name;
     let data = parse::canonical(cluster);
     let mut tried = 0;
+    let mut read: BTreeMap<String, Declared>;
+    let mut found = seen.get(name);
     for _ in 0..ATTEMPTS {
-        let all = clusters(engine).await?;
-        let mut applied = next(all.get(name), cluster);
-        if applied.outcome == Outcome::Unchanged {
-            return Ok(applied);
+        let mut applied = would_apply(found, cluster, by)?;
+        match (
+            applied.outcome,
+            found.and_then(Declared::newest),
+            by.manager,
+        ) {
+            (Outcome::Unchanged, ..) => return Ok(applied),
+            (Outcome::Adopted, Some(newest), Some(manager)) => {
+                match adopt(engine, newest, manager).await {
+                    Ok(()) => return Ok(applied),
+                    Err(swarm::Error::Conflict { .. } | swarm::Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            _ => {
+                // A name that stays taken though no revision explains it is passed over.
+                applied.generation = applied.generation.max(tried + 1);
+                let mut labels = revision_labels(name, applied.generation);
+                let current = || found.and_then(Declared::named_manager);
+                if let Some(manager) = by.manager.or_else(current) {
+                    labels.insert(names::LABEL_MANAGER.to_owned(), manager.to_owned());
+                }
+                let config = names::config_name(name, applied.generation);
+                match engine
+                    .create_config(&config, &labels, data.as_bytes())
+                    .await
+                {
+                    Ok(_) => return Ok(applied),
+                    Err(swarm::Error::NameTaken { .. }) => tried = applied.generation,
+                    Err(error) => return Err(error.into()),
+                }
+            }
         }
-        // A name that stays taken though no revision explains it is passed over.
-        applied.generation = applied.generation.max(tried + 1);
-        let labels = revision_labels(name, applied.generation);
-        let config = names::config_name(name, applied.generation);
-        match engine
-            .create_config(&config, &labels, data.as_bytes())
-            .await
-        {
-            Ok(_) => return Ok(applied),
-            Err(swarm::Error::NameTaken { .. }) => tried = applied.generation,
-            Err(error) => return Err(error.into()),
-        }
+        read = clusters(engine).await?;
+        found = read.get(name);
     }
     Err(Error::Contended { name: name.clone() })
 }
 
-/// What storing a cluster over what is declared comes to.
-fn next(found: Option<&Declared>, cluster: &ServiceCluster) -> Applied {
-    let Some((declared, newest)) = found.and_then(|d| Some((d, d.newest()?))) else {
-        return Applied {
+/// What [`apply_by`] would do over what is declared.
+pub fn would_apply(
+    found: Option<&Declared>,
+    cluster: &ServiceCluster,
+    by: By<'_>,
+) -> Result<Applied, Error> {
+    let known = found.and_then(|d| Some((d, d.newest()?)));
+    let generation = known.map_or(0, |(_, newest)| newest.generation);
+    if let Some(over) = by.over.filter(|over| *over != generation) {
+        let name = cluster.metadata.name.clone();
+        return Err(Error::Changed { name, over });
+    }
+    let Some((declared, newest)) = known else {
+        return Ok(Applied {
             outcome: Outcome::Created,
             generation: 1,
-        };
+        });
     };
     let same = declared.accepted.as_ref().is_some_and(|accepted| {
         accepted.generation == newest.generation
             && parse::canonical(&accepted.cluster) == parse::canonical(cluster)
     });
+    let current = declared.manager();
+    let stays = by.manager.is_none() || by.manager == current.as_deref();
+    let adopts = current.is_none() || by.force;
     if same {
-        return Applied {
-            outcome: Outcome::Unchanged,
+        return Ok(Applied {
+            outcome: if stays || !adopts {
+                Outcome::Unchanged
+            } else {
+                Outcome::Adopted
+            },
             generation: newest.generation,
-        };
+        });
     }
-    Applied {
+    if let Some(manager) = by.refused(found) {
+        let name = cluster.metadata.name.clone();
+        return Err(Error::Managed { name, manager });
+    }
+    Ok(Applied {
         outcome: Outcome::Configured,
         generation: newest.generation + 1,
-    }
+    })
+}
+
+/// Writes the manager of a revision as it was read.
+async fn adopt(engine: &Engine, newest: &Revision, manager: &str) -> Result<(), swarm::Error> {
+    let mut labels = newest.labels.clone();
+    labels.insert(names::LABEL_MANAGER.to_owned(), manager.to_owned());
+    let (id, name) = (&newest.config_id, &newest.config_name);
+    let version = newest.config_version;
+    engine
+        .update_config_labels(id, name, version, &labels)
+        .await
 }
 
 fn revision_labels(name: &str, generation: u64) -> BTreeMap<String, String> {

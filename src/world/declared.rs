@@ -97,6 +97,22 @@ impl Declared {
         self.revisions.last()
     }
 
+    /// Who declares it: the manager that the newest revision names, or the stack that deployed
+    /// it. `None`: nobody says.
+    #[must_use]
+    pub fn manager(&self) -> Option<String> {
+        let labels = &self.newest()?.labels;
+        let stack = || Some(format!("stack/{}", labels.get(names::LABEL_STACK)?));
+        labels.get(names::LABEL_MANAGER).cloned().or_else(stack)
+    }
+
+    /// The manager that the newest revision names itself.
+    #[must_use]
+    pub fn named_manager(&self) -> Option<&str> {
+        let label = self.newest()?.labels.get(names::LABEL_MANAGER);
+        label.map(String::as_str)
+    }
+
     /// Whether it takes the services that name no cluster. At most one declared cluster does.
     #[must_use]
     pub fn is_default(&self) -> bool {

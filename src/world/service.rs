@@ -269,6 +269,14 @@ pub enum UpdateState {
     RollbackCompleted,
 }
 
+impl UpdateState {
+    /// Whether Swarm still replaces tasks.
+    #[must_use]
+    pub fn is_moving(self) -> bool {
+        matches!(self, Self::Updating | Self::RollbackStarted)
+    }
+}
+
 /// A mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Mount {

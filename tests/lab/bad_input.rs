@@ -18,7 +18,7 @@ pub fn trials() -> Vec<Trial> {
             good_config,
         ),
         shared(
-            "a_missing_network_or_node_is_named_in_the_status",
+            "a_missing_network_or_node_fails_apply_and_is_named_in_the_status",
             missing_things,
         ),
         shared("an_invalid_manifest_is_refused_whole", refused),
@@ -114,7 +114,17 @@ fn whoami_when_ready() {
 }
 
 fn missing_things() {
-    apply(&manifest("missing", "node-7", 8230, "[{name: nosuchnet}]"));
+    let manifest = manifest("missing", "node-7", 8230, "[{name: nosuchnet}]");
+    let refused = skep_with(&manifest, &["apply", "-f", "-"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("nosuchnet") && told.contains("node-7"),
+        "{told}"
+    );
+    assert_eq!(skep(&["get", "missing"]).status.code(), Some(1));
+    let stored = skep_with(&manifest, &["apply", "-f", "-", "--allow-missing"]);
+    assert!(stored.status.success(), "{stored:?}");
     eventually("both are named", || {
         let shown = cluster("missing");
         let (networks, nodes) = (

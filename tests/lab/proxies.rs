@@ -3,8 +3,9 @@
 use libtest_mimic::Trial;
 
 use super::apps::{delete, manifest, networks_of, overlay, tasks, whoami};
-use super::harness::{apply, cluster, condition, node, ready, shared};
+use super::harness::{apply, cluster, condition, node, ready, shared, skep, skep_with};
 use super::http::status_is;
+use super::lab::text;
 use super::wait::{eventually, same, until};
 
 pub fn trials() -> Vec<Trial> {
@@ -48,7 +49,13 @@ fn rolled_back() {
     apply(&good);
     ready("back");
     let bad = good.replace("proxy:\n", "proxy:\n    image: localhost:5000/none:x\n");
-    apply(&bad);
+    let applied = skep_with(&bad, &["apply", "-f", "-", "--wait", "--timeout", "120s"]);
+    let told = String::from_utf8_lossy(&applied.stderr).into_owned();
+    assert_eq!(applied.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("RolledBack") && !told.contains("not done after"),
+        "{told}"
+    );
     says("back", "ProxyReady", "RolledBack", "back");
     let service = || super::apps::inspect("service", "skep-proxy-back");
     eventually("Swarm has finished the rollback", || {
@@ -66,7 +73,7 @@ fn rolled_back() {
         assert_eq!(version(), at, "a rollback is not fought");
         calm.elapsed().as_secs() >= 6
     });
-    apply(&good);
+    text(&skep(&["rollback", "back"]), "skep rollback");
     ready("back");
     delete("back");
 }

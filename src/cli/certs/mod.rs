@@ -72,7 +72,7 @@ pub async fn add(session: &Session, args: &CertsAddArgs, pair: &Pair) -> Result 
     let what = match applied.outcome {
         Outcome::Created => "created",
         Outcome::Configured => "configured",
-        Outcome::Unchanged => "unchanged",
+        Outcome::Unchanged | Outcome::Adopted => "unchanged",
     };
     let line = format!("certificate/{} {what}; {told}", args.name);
     session.terminal.done(&line)

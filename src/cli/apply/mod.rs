@@ -1,0 +1,206 @@
+//! `skep apply`: manifests become revisions in the store; the operator does the rest.
+
+pub mod preflight;
+mod prune;
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
+use super::args::ApplyArgs;
+use super::error::{CliError, Result};
+use super::get::reference;
+use super::session::{Session, View};
+use super::terminal::Terminal;
+use super::wait::{self, Goal};
+use crate::api::{ConditionStatus, ConditionType, ServiceCluster};
+use crate::names;
+use crate::store::{self, Applied, By, Outcome};
+use crate::world::Declared;
+
+pub use prune::{bounded, doomed};
+
+/// Writes on their way to the engine at once: enough to hide the time of one, few enough not to
+/// hold up others.
+const AT_ONCE: usize = 8;
+
+impl From<store::Error> for CliError {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Swarm(error) => error.into(),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// The manager that the flags mean.
+#[must_use]
+pub fn manager(set: Option<&str>) -> String {
+    set.map_or_else(|| names::MANAGER_APPLY.to_owned(), names::set_manager)
+}
+
+/// Says that manifests which were read are valid: all that a client's dry run does.
+pub fn valid(terminal: Terminal, clusters: &[ServiceCluster]) -> Result {
+    for cluster in clusters {
+        terminal.done(&format!("{} is valid (dry run)", reference(cluster)))?;
+    }
+    Ok(())
+}
+
+/// Stores the clusters, which are valid, and tells what became of each. Nothing is written when
+/// one of them cannot be.
+pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster]) -> Result {
+    let view = session.look().await?;
+    session.warn_without_operator(&view);
+    let manager = manager(args.ownership.set.as_deref());
+    let by = By {
+        manager: Some(&manager),
+        force: args.ownership.force_conflicts,
+        over: None,
+    };
+    check(session, args, &view, clusters, by)?;
+    let doomed = if args.prune {
+        doomed(&view.declared, clusters, &manager, args.selector.as_ref())
+    } else {
+        Vec::new()
+    };
+    if args.dry_run.is_some() {
+        for cluster in clusters {
+            let found = view.declared.get(&cluster.metadata.name);
+            tell(
+                session,
+                cluster,
+                store::would_apply(found, cluster, by)?,
+                by,
+                true,
+            )?;
+        }
+        for name in doomed {
+            session
+                .terminal
+                .done(&format!("servicecluster/{name} pruned (dry run)"))?;
+        }
+        return Ok(());
+    }
+    store_all(session, &view.declared, clusters, by).await?;
+    prune::run(session, &doomed).await?;
+    if args.wait {
+        let names: Vec<String> = clusters.iter().map(|c| c.metadata.name.clone()).collect();
+        let goal = Goal::Condition(ConditionType::Ready, ConditionStatus::True);
+        wait::run(session, &names, goal, args.timeout.get()).await?;
+    }
+    Ok(())
+}
+
+/// Fails with everything that speaks against applying, before anything is written.
+fn check(
+    session: &Session,
+    args: &ApplyArgs,
+    view: &View,
+    clusters: &[ServiceCluster],
+    by: By<'_>,
+) -> Result {
+    let found = preflight::preflight(&view.world, clusters);
+    for warning in &found.warnings {
+        session.terminal.warning(warning);
+    }
+    let mut faults = conflicts(&view.declared, clusters, by);
+    if args.allow_missing {
+        for missing in &found.missing {
+            session.terminal.warning(missing);
+        }
+    } else if !found.missing.is_empty() {
+        faults.extend(found.missing);
+        faults.push(
+            "nothing was applied; with --allow-missing manifests may come before what they name"
+                .to_owned(),
+        );
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Failed(faults.join("\n")))
+}
+
+/// The clusters that others declare, and the fields in which the manifests differ from them.
+#[must_use]
+pub fn conflicts(
+    declared: &BTreeMap<String, Declared>,
+    clusters: &[ServiceCluster],
+    by: By<'_>,
+) -> Vec<String> {
+    let conflict = |cluster: &ServiceCluster| {
+        let found = declared.get(&cluster.metadata.name);
+        let Err(store::Error::Managed { manager, .. }) = store::would_apply(found, cluster, by)
+        else {
+            return None;
+        };
+        let stored = found.and_then(|d| d.accepted.as_ref());
+        let fields = stored.map(|stored| crate::api::changed_fields(&stored.cluster, cluster));
+        let fields = fields.unwrap_or_default().join(", ");
+        Some(format!(
+            "{}: {manager} manages it and this manifest would change {fields}: change it there, or take it over with --force-conflicts",
+            reference(cluster)
+        ))
+    };
+    clusters.iter().filter_map(conflict).collect()
+}
+
+/// Writes what differs, a few at once, and tells in the order of the manifests. After a failure
+/// nothing new is begun, but all that was is told.
+async fn store_all(
+    session: &Session,
+    seen: &BTreeMap<String, Declared>,
+    clusters: &[ServiceCluster],
+    by: By<'_>,
+) -> Result {
+    let mut done = 0;
+    for batch in clusters.chunks(AT_ONCE) {
+        let writes = batch
+            .iter()
+            .map(|cluster| store::apply_by(&session.engine, seen, cluster, by));
+        let outcomes = join_all(writes).await;
+        session.terminal.clear();
+        let mut failed = Vec::new();
+        for (cluster, outcome) in batch.iter().zip(outcomes) {
+            match outcome {
+                Ok(applied) => {
+                    done += 1;
+                    tell(session, cluster, applied, by, false)?;
+                }
+                Err(error) => failed.push((cluster, error)),
+            }
+        }
+        session.terminal.meter("applied", done, clusters.len());
+        if let Some((cluster, error)) = failed.into_iter().next() {
+            let error = CliError::from(error);
+            return Err(error.context(&format!(
+                "{}: {done} of {} applied; apply again to go on",
+                reference(cluster),
+                clusters.len()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn tell(
+    session: &Session,
+    cluster: &ServiceCluster,
+    applied: Applied,
+    by: By<'_>,
+    dry_run: bool,
+) -> Result {
+    let what = match applied.outcome {
+        Outcome::Created => "created".to_owned(),
+        Outcome::Configured => "configured".to_owned(),
+        Outcome::Unchanged => "unchanged".to_owned(),
+        Outcome::Adopted => format!(
+            "unchanged, managed by {} now",
+            by.manager.unwrap_or_default()
+        ),
+    };
+    let note = if dry_run { " (dry run)" } else { "" };
+    let line = format!("{} {what}{note}", reference(cluster));
+    session.terminal.done(&line)
+}

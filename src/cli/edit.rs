@@ -1,0 +1,180 @@
+//! `skep edit`: a service cluster in the editor, stored when it is valid.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::NamedTempFile;
+
+use super::args::EditArgs;
+use super::error::{CliError, Result};
+use super::session::{Session, View};
+use super::view::missing;
+use crate::api::{Diagnostic, ServiceCluster, parse};
+use crate::names;
+use crate::store::{self, By, Outcome};
+use crate::world::Declared;
+
+/// Opens the editor until what it leaves is valid, unchanged, or given up.
+pub async fn run(session: &Session, args: &EditArgs) -> Result {
+    let name = super::names::one(&args.name)?;
+    let view = session.look().await?;
+    missing(&view.declared, std::slice::from_ref(&name))?;
+    let Some((declared, newest)) = view
+        .declared
+        .get(&name)
+        .and_then(|d| Some((d, d.newest()?)))
+    else {
+        return Ok(());
+    };
+    super::history::not_others(declared, args.force_conflicts)?;
+    let original = text(&view, declared);
+    let Some((cluster, file)) = edited(&name, &original)? else {
+        return session
+            .terminal
+            .done(&format!("servicecluster/{name} unchanged"));
+    };
+    for warning in
+        super::apply::preflight::preflight(&view.world, std::slice::from_ref(&cluster)).missing
+    {
+        session.terminal.warning(&warning);
+    }
+    let by = By {
+        manager: args.force_conflicts.then_some(names::MANAGER_APPLY),
+        force: args.force_conflicts,
+        over: Some(newest.generation),
+    };
+    let stored = store::apply_by(&session.engine, &view.declared, &cluster, by).await;
+    let applied = stored.map_err(|error| kept(CliError::from(error), file))?;
+    let what = match applied.outcome {
+        Outcome::Unchanged | Outcome::Adopted => "unchanged",
+        Outcome::Created | Outcome::Configured => "edited",
+    };
+    session
+        .terminal
+        .done(&format!("servicecluster/{name} {what}"))?;
+    session.warn_without_operator(&view);
+    Ok(())
+}
+
+/// What is edited: the newest revision, also when it is not valid, because it is to be mended.
+fn text(view: &View, declared: &Declared) -> String {
+    let newest = declared.newest().filter(|newest| !newest.valid);
+    let raw = newest.and_then(|newest| view.world.configs.get(&newest.config_id));
+    if let Some(raw) = raw {
+        return String::from_utf8_lossy(&raw.data).into_owned();
+    }
+    let accepted = declared.accepted.as_ref();
+    accepted
+        .map(|a| parse::canonical(&a.cluster))
+        .unwrap_or_default()
+}
+
+/// The edited cluster and the file it was edited in; `None` when nothing was changed.
+fn edited(name: &str, original: &str) -> Result<Option<(ServiceCluster, NamedTempFile)>> {
+    let mut file = tempfile::Builder::new()
+        .prefix(&format!("skep-{name}-"))
+        .suffix(".yaml")
+        .tempfile()?;
+    let mut faults: Vec<Diagnostic> = Vec::new();
+    let mut before = original.to_owned();
+    loop {
+        write(&mut file, &format!("{}{before}", remarks(name, &faults)))?;
+        if let Err(error) = open(file.path()) {
+            return Err(if faults.is_empty() {
+                error
+            } else {
+                kept(error, file)
+            });
+        }
+        let after = without_remarks(&std::fs::read_to_string(file.path())?);
+        if after.trim().is_empty() || after == *original {
+            return Ok(None);
+        }
+        if after == before && !faults.is_empty() {
+            return Err(kept(CliError::Invalid(faults), file));
+        }
+        match checked(name, &after) {
+            Ok(cluster) => return Ok(Some((cluster, file))),
+            Err(found) => faults = found,
+        }
+        before = after;
+    }
+}
+
+/// The one cluster of a text, under the name it has.
+fn checked(name: &str, text: &str) -> std::result::Result<ServiceCluster, Vec<Diagnostic>> {
+    let mut parsed = parse::manifests("", text);
+    let fault = match parsed.clusters.as_slice() {
+        [one] if one.metadata.name != name => Some((
+            "metadata.name",
+            format!(
+                "a service cluster keeps its name, {name}; `skep apply` makes one with another"
+            ),
+        )),
+        [] if parsed.faults.is_empty() => Some(("", "nothing is declared here".to_owned())),
+        [] | [_] => None,
+        _ => Some(("", "one service cluster is edited at a time".to_owned())),
+    };
+    parsed
+        .faults
+        .extend(fault.map(|(path, message)| Diagnostic::at(path, message)));
+    match parsed.clusters.pop() {
+        Some(cluster) if parsed.faults.is_empty() => Ok(cluster),
+        _ => Err(parsed.faults),
+    }
+}
+
+/// The lines above the manifest; they are no part of it.
+fn remarks(name: &str, faults: &[Diagnostic]) -> String {
+    let mut lines = vec![format!(
+        "servicecluster/{name}: save and leave to store it; leave it as it is, or empty, to give up."
+    )];
+    lines.extend(faults.iter().map(|fault| format!("error: {fault}")));
+    let lines = lines.iter().map(|line| [MARK, line, "\n"].concat());
+    lines.collect()
+}
+
+/// What our lines begin with, so that a person's own comments stay.
+const MARK: &str = "#| ";
+
+fn without_remarks(text: &str) -> String {
+    let own = |line: &&str| !line.starts_with(MARK.trim_end());
+    text.split_inclusive('\n').filter(own).collect()
+}
+
+fn write(file: &mut NamedTempFile, text: &str) -> Result {
+    // By path: an editor may have put another file in its place.
+    std::fs::write(file.path(), text)?;
+    Ok(file.flush()?)
+}
+
+/// Runs the person's editor on a file, by the shell because it may have arguments.
+fn open(path: &Path) -> Result {
+    let set = |key: &str| {
+        std::env::var(key)
+            .ok()
+            .filter(|value| !value.trim().is_empty())
+    };
+    let editor = set("VISUAL")
+        .or_else(|| set("EDITOR"))
+        .unwrap_or_else(|| "vi".to_owned());
+    let status = Command::new("sh")
+        .args(["-c", &format!("{editor} \"$1\""), "sh"])
+        .arg(path)
+        .status()?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(CliError::Failed(format!(
+        "the editor `{editor}` failed ({status}); nothing was changed (VISUAL or EDITOR names another)"
+    )))
+}
+
+/// The same failure, and where the edited text was kept.
+fn kept(error: CliError, file: NamedTempFile) -> CliError {
+    let Ok((_, path)) = file.keep() else {
+        return error;
+    };
+    error.remark(&format!("your text is kept in {}", path.display()))
+}

@@ -1,0 +1,495 @@
+//! The verbs that change what is declared: the real binary against the simulated engine.
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::unused_self,
+    clippy::match_same_arms,
+    clippy::assigning_clones
+)]
+
+mod sim;
+
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use sim::Sim;
+use skep::store;
+use skep::world::{Declared, NetworkSpec};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// A simulated Swarm behind a socket, with network `eastnet`.
+struct Swarm {
+    sim: Sim,
+    dir: tempfile::TempDir,
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Swarm {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let sim = Sim::new(3);
+        sim.serve_unix(&dir.path().join("engine.sock")).unwrap();
+        let eastnet = NetworkSpec {
+            name: "eastnet".to_owned(),
+            ..NetworkSpec::default()
+        };
+        sim.engine().create_network(&eastnet).await.unwrap();
+        Self { sim, dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        std::fs::write(self.path(name), text).unwrap();
+        self.path(name).display().to_string()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let socket = self.path("engine.sock");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_skep"));
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .env("PATH", "/usr/bin:/bin")
+            .env("TMPDIR", self.dir.path())
+            .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn skep(&self, args: &[&str]) -> Said {
+        said(self.command(args).output().await.unwrap())
+    }
+
+    /// `apply -f -` of a manifest.
+    async fn apply(&self, manifest: &str, more: &[&str]) -> Said {
+        let mut args = vec!["apply", "-f", "-"];
+        args.extend(more);
+        let mut child = self.command(&args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(manifest.as_bytes()).await.unwrap();
+        drop(stdin);
+        said(child.wait_with_output().await.unwrap())
+    }
+
+    async fn declared(&self, name: &str) -> Option<Declared> {
+        let mut all = store::clusters(&self.sim.engine()).await.unwrap();
+        all.remove(name)
+    }
+
+    /// An editor that runs a line of sed on the file.
+    fn editor(&self, script: &str) -> String {
+        let path = self.file("editor", &format!("#!/bin/sh\n{script}\n"));
+        let mut mode = std::fs::metadata(&path).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+        std::fs::set_permissions(&path, mode).unwrap();
+        path
+    }
+}
+
+fn said(output: Output) -> Said {
+    Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Said {
+    #[track_caller]
+    fn ok(&self) -> &str {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        &self.out
+    }
+
+    #[track_caller]
+    fn fails(&self, code: i32) -> &str {
+        assert_eq!(self.code, code, "{}{}", self.out, self.err);
+        &self.err
+    }
+}
+
+fn manifest(name: &str, rest: &str) -> String {
+    format!(
+        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: {name}, labels: {{team: a}}}}\nspec:\n  networks: [{{name: eastnet}}]\n{rest}"
+    )
+}
+
+const THREE: &str = "  proxy: {replicas: 3}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_network_or_node_fails_before_anything_is_stored() {
+    let swarm = Swarm::new().await;
+    let lost = manifest(
+        "lost",
+        "  placement: {nodes: [nowhere], labels: {zone: x}}\n",
+    )
+    .replace("eastnet", "nonet");
+    let both = format!("{}---\n{lost}", manifest("east", ""));
+    let writes = swarm.sim.writes();
+    let told = swarm.apply(&both, &[]).await;
+    let told = told.fails(1);
+    for wanted in [
+        "no network nonet",
+        "docker network create",
+        "no node nowhere",
+        "--allow-missing",
+    ] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+    assert_eq!(swarm.sim.writes(), writes);
+    let stored = swarm.apply(&both, &["--allow-missing"]).await;
+    assert!(stored.ok().contains("servicecluster/lost created"));
+    assert!(
+        stored
+            .err
+            .contains("warning: servicecluster/lost: there is no network nonet")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn applying_the_same_folder_twice_writes_nothing() {
+    let swarm = Swarm::new().await;
+    let both = format!(
+        "{}---\n{}",
+        manifest("east", ""),
+        manifest("west", "  proxy: {publish: {http: 81}}\n")
+    );
+    swarm.apply(&both, &["--set", "shop"]).await.ok();
+    let writes = swarm.sim.writes();
+    let again = swarm.apply(&both, &["--set", "shop", "--prune"]).await;
+    assert_eq!(
+        again.ok(),
+        "servicecluster/east unchanged\nservicecluster/west unchanged\n"
+    );
+    assert_eq!(swarm.sim.writes(), writes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sets_prune_what_they_applied_and_never_one_another() {
+    let swarm = Swarm::new().await;
+    let (east, west) = (manifest("east", ""), manifest("west", ""));
+    swarm.apply(&east, &["--set", "a"]).await.ok();
+    swarm.apply(&west, &["--set", "b"]).await.ok();
+    let other = manifest("north", "");
+    swarm
+        .apply(&format!("{east}---\n{other}"), &["--set", "a"])
+        .await
+        .ok();
+    let unbounded = swarm.apply(&east, &["--prune"]).await;
+    assert!(unbounded.fails(2).contains("--set NAME or -l"));
+    let dry = swarm
+        .apply(&east, &["--set", "a", "--prune", "--dry-run"])
+        .await;
+    assert!(dry.ok().contains("servicecluster/north pruned (dry run)"));
+    let elsewhere = swarm
+        .apply(&east, &["--set", "a", "--prune", "-l", "team=b"])
+        .await;
+    assert!(!elsewhere.ok().contains("pruned"));
+    let pruned = swarm.apply(&east, &["--set", "a", "--prune"]).await;
+    assert!(pruned.ok().contains("servicecluster/north pruned"));
+    assert!(swarm.declared("north").await.is_none());
+    assert!(swarm.declared("west").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_managers_of_one_cluster_are_told_with_the_fields_and_force_takes_over() {
+    let swarm = Swarm::new().await;
+    swarm
+        .apply(&manifest("east", ""), &["--set", "a"])
+        .await
+        .ok();
+    // The same from elsewhere is no conflict.
+    swarm
+        .apply(&manifest("east", ""), &["--set", "b"])
+        .await
+        .ok();
+    let told = swarm.apply(&manifest("east", THREE), &["--set", "b"]).await;
+    let told = told.fails(1);
+    for wanted in [
+        "apply/a manages it",
+        "spec.proxy.replicas",
+        "--force-conflicts",
+    ] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+    let force = ["--set", "b", "--force-conflicts"];
+    swarm.apply(&manifest("east", THREE), &force).await.ok();
+    let east = swarm.declared("east").await.unwrap();
+    assert_eq!(east.manager().as_deref(), Some("apply/b"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_nobody_manages_is_taken_in_once() {
+    let swarm = Swarm::new().await;
+    let text = manifest("east", "");
+    let parsed = skep::api::parse::manifests("", &text);
+    store::apply(&swarm.sim.engine(), &parsed.clusters[0])
+        .await
+        .unwrap();
+    let first = swarm.apply(&text, &["--set", "shop"]).await;
+    assert!(first.ok().contains("managed by apply/shop now"));
+    let writes = swarm.sim.writes();
+    assert!(
+        swarm
+            .apply(&text, &["--set", "shop"])
+            .await
+            .ok()
+            .ends_with("unchanged\n")
+    );
+    assert_eq!(swarm.sim.writes(), writes);
+    assert_eq!(swarm.declared("east").await.unwrap().revisions.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_dry_run_asks_no_engine() {
+    let swarm = Swarm::new().await;
+    let mut command = swarm.command(&["apply", "--dry-run=client", "-f"]);
+    let file = swarm.file("east.yaml", &manifest("east", ""));
+    command
+        .arg(file)
+        .env("DOCKER_HOST", "unix:///nonexistent.sock");
+    let said = said(command.output().await.unwrap());
+    assert_eq!(said.ok(), "servicecluster/east is valid (dry run)\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn diff_shows_the_manifest_and_the_plan_and_tells_by_its_exit_code() {
+    let swarm = Swarm::new().await;
+    let file = swarm.file("east.yaml", &manifest("east", ""));
+    let new = swarm.skep(&["diff", "-f", &file]).await;
+    assert_eq!(new.code, 1, "{}", new.err);
+    assert!(new.out.contains("+kind: ServiceCluster"), "{}", new.out);
+    swarm.skep(&["apply", "-f", &file]).await.ok();
+    let same = swarm.skep(&["diff", "-f", &file]).await;
+    assert!(!same.ok().contains("@@"), "{}", same.out);
+    swarm.file("east.yaml", &manifest("east", THREE));
+    let changed = swarm.skep(&["diff", "-f", &file]).await;
+    assert_eq!(changed.code, 1);
+    assert!(changed.out.contains("+    replicas: 3"), "{}", changed.out);
+    assert!(
+        !changed.out.contains('\u{1b}'),
+        "no colour without a terminal"
+    );
+    swarm.file("east.yaml", "kind: Pod\n");
+    assert_eq!(swarm.skep(&["diff", "-f", &file]).await.code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_tells_what_changed_and_rollback_goes_back() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", ""), &[]).await.ok();
+    swarm.apply(&manifest("east", THREE), &[]).await.ok();
+    let history = swarm.skep(&["history", "east"]).await;
+    assert!(
+        history.ok().contains("spec.proxy.replicas"),
+        "{}",
+        history.out
+    );
+    let dry = swarm.skep(&["rollback", "east", "--dry-run"]).await;
+    assert!(
+        dry.ok()
+            .contains("back to generation 1, as generation 3 (dry run)")
+    );
+    assert_eq!(swarm.declared("east").await.unwrap().revisions.len(), 2);
+    swarm.skep(&["rollback", "sc/east"]).await.ok();
+    let east = swarm.declared("east").await.unwrap();
+    let accepted = east.accepted.as_ref().unwrap();
+    assert_eq!(
+        (accepted.generation, accepted.cluster.spec.proxy.replicas),
+        (3, None)
+    );
+    assert_eq!(east.manager().as_deref(), Some("apply"));
+    swarm.skep(&["rollback", "east", "--to", "2"]).await.ok();
+    let replicas = swarm.declared("east").await.unwrap().accepted.unwrap();
+    assert_eq!(replicas.cluster.spec.proxy.replicas, Some(3));
+    let none = swarm.skep(&["rollback", "east", "--to", "9"]).await;
+    assert!(
+        none.fails(1).contains("there are 1, 2, 3, 4"),
+        "{}",
+        none.err
+    );
+    assert!(
+        swarm
+            .skep(&["history", "nope"])
+            .await
+            .fails(1)
+            .contains("does not exist")
+    );
+    swarm.skep(&["rollback", "east", "west"]).await.fails(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_source_or_stack_declares_is_not_changed_by_hand_unless_forced() {
+    let swarm = Swarm::new().await;
+    let text = manifest("east", "");
+    let labels = [
+        ("dev.skep.kind", "ServiceCluster"),
+        ("com.docker.stack.namespace", "shop"),
+    ];
+    let labels = labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    let engine = swarm.sim.engine();
+    engine
+        .create_config("shop_east", &labels, text.as_bytes())
+        .await
+        .unwrap();
+    let told = swarm.apply(&manifest("east", THREE), &[]).await;
+    assert!(
+        told.fails(1).contains("stack/shop manages it"),
+        "{}",
+        told.err
+    );
+    let editor = swarm.editor("sed -i 's/eastnet/eastnet/' \"$1\"");
+    let edit = swarm
+        .command(&["edit", "east"])
+        .env("EDITOR", &editor)
+        .output()
+        .await;
+    assert!(
+        said(edit.unwrap())
+            .fails(1)
+            .contains("managed by stack/shop")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_is_stored_and_one_without_a_change_is_not() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", THREE), &[]).await.ok();
+    let edit = async |script: &str| {
+        let editor = swarm.editor(script);
+        let output = swarm
+            .command(&["edit", "east"])
+            .env("EDITOR", editor)
+            .output();
+        said(output.await.unwrap())
+    };
+    assert_eq!(edit("true").await.ok(), "servicecluster/east unchanged\n");
+    assert_eq!(
+        edit(": > \"$1\"").await.ok(),
+        "servicecluster/east unchanged\n"
+    );
+    assert_eq!(
+        edit("sed -i 's/replicas: 3/replicas: 4/' \"$1\"")
+            .await
+            .ok(),
+        "servicecluster/east edited\n"
+    );
+    let east = swarm.declared("east").await.unwrap().accepted.unwrap();
+    assert_eq!(east.cluster.spec.proxy.replicas, Some(4));
+    assert!(
+        edit("exit 3")
+            .await
+            .fails(1)
+            .contains("nothing was changed")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_an_edit_are_shown_in_the_editor_and_the_text_is_kept() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", THREE), &[]).await.ok();
+    let editor = swarm.editor(&format!(
+        "grep -h '^#|' \"$1\" >> {0}/shown; sed -i 's/replicas: 3/replicas: many/; s/name: east$/name: other/' \"$1\"",
+        swarm.dir.path().display()
+    ));
+    let output = swarm
+        .command(&["edit", "east"])
+        .env("VISUAL", editor)
+        .output();
+    let told = said(output.await.unwrap());
+    let told = told.fails(2);
+    assert!(
+        told.contains("replicas") && told.contains("your text is kept in"),
+        "{told}"
+    );
+    let kept = told.rsplit("kept in ").next().unwrap().trim();
+    assert!(
+        std::fs::read_to_string(kept)
+            .unwrap()
+            .contains("replicas: many")
+    );
+    let shown = std::fs::read_to_string(swarm.path("shown")).unwrap();
+    assert!(
+        shown.contains("error: ") && shown.contains("replicas"),
+        "{shown}"
+    );
+    assert_eq!(swarm.declared("east").await.unwrap().revisions.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_never_writes_over_what_somebody_stored_meanwhile() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", THREE), &[]).await.ok();
+    let other = swarm.file("other.yaml", &manifest("east", "  proxy: {replicas: 5}\n"));
+    let editor = swarm.editor(&format!(
+        "sed -i 's/replicas: 3/replicas: 4/' \"$1\"; {} apply -q -f {other}",
+        env!("CARGO_BIN_EXE_skep")
+    ));
+    let output = swarm
+        .command(&["edit", "east"])
+        .env("EDITOR", editor)
+        .output();
+    let told = said(output.await.unwrap());
+    let told = told.fails(1);
+    assert!(
+        told.contains("changed by somebody else") && told.contains("kept in"),
+        "{told}"
+    );
+    let east = swarm.declared("east").await.unwrap().accepted.unwrap();
+    assert_eq!(east.cluster.spec.proxy.replicas, Some(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_wait_with_130_and_says_that_nothing_is_half_done() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", ""), &[]).await.ok();
+    let child = swarm
+        .command(&["wait", "east", "--timeout", "60s"])
+        .spawn()
+        .unwrap();
+    let pid = rustix::process::Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    // Once it has asked the engine it is past the start, where a signal would just kill it.
+    let before = swarm.sim.calls();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while swarm.sim.calls() == before {
+        assert!(tokio::time::Instant::now() < deadline, "it never asked");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let told = said(child.wait_with_output().await.unwrap());
+    assert!(told.fails(130).contains("interrupted"), "{}", told.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_clusters_are_applied_with_few_reads() {
+    let swarm = Swarm::new().await;
+    let all: Vec<String> = (0..500)
+        .map(|i| manifest(&format!("c{i:03}"), ""))
+        .collect();
+    let said = swarm.apply(&all.join("---\n"), &[]).await;
+    assert_eq!(said.ok().lines().count(), 500);
+    let lists = swarm
+        .sim
+        .calls()
+        .get("GET /configs")
+        .copied()
+        .unwrap_or_default();
+    assert!(lists <= 3, "{lists} lists: {:?}", swarm.sim.calls());
+}
