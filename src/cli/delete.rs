@@ -1,7 +1,7 @@
 //! `skep delete`: the declaration goes; the operator takes away what it made.
 
 use super::args::DeleteArgs;
-use super::error::{CliError, Result};
+use super::error::Result;
 use super::session::Session;
 use super::wait::{self, Goal};
 use super::{names, source, view};
@@ -24,14 +24,11 @@ pub async fn run(session: &Session, args: &DeleteArgs, mut names: Vec<String>) -
     } else {
         view::missing(&look.declared, &names)?;
     }
-    for name in &names {
-        match store::delete(&session.engine, name).await {
-            Ok(_) | Err(store::Error::NoSuchCluster { .. }) => {}
-            Err(error) => return Err(CliError::from(error)),
-        }
+    store::delete_all(&session.engine, &names, |name| {
         let line = format!("servicecluster/{name} deleted");
-        session.terminal.done(&line)?;
-    }
+        session.terminal.done(&line)
+    })
+    .await?;
     if !names.is_empty() {
         session.warn_without_operator(&look);
     }

@@ -4,7 +4,7 @@
 pub mod certificates;
 mod error;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{ServiceCluster, Status, parse};
 use crate::names;
@@ -201,27 +201,44 @@ fn revision_labels(name: &str, generation: u64) -> BTreeMap<String, String> {
 /// Removes every revision of a cluster, oldest first, so that it stays in force until the last
 /// is gone. The names of the removed configs.
 pub async fn delete(engine: &Engine, name: &str) -> Result<Vec<String>, Error> {
+    let removed = delete_all(engine, &[name.to_owned()], |_| Ok::<(), Error>(())).await?;
+    if removed.is_empty() {
+        return Err(Error::NoSuchCluster {
+            name: name.to_owned(),
+        });
+    }
+    Ok(removed)
+}
+
+/// As [`delete`] for several clusters, with few reads; those that do not exist are passed over.
+/// `gone` is told each name once its revisions are removed.
+pub async fn delete_all<E: From<Error>>(
+    engine: &Engine,
+    names: &[String],
+    mut gone: impl FnMut(&str) -> Result<(), E>,
+) -> Result<Vec<String>, E> {
     let mut removed = Vec::new();
+    let mut told = BTreeSet::new();
     // Again, until no revision is left that another writer added meanwhile.
     for _ in 0..ATTEMPTS {
         let mut all = clusters(engine).await?;
-        let Some(declared) = all.remove(name) else {
-            if removed.is_empty() {
-                return Err(Error::NoSuchCluster {
-                    name: name.to_owned(),
-                });
-            }
+        all.retain(|name, _| names.contains(name));
+        if all.is_empty() {
             return Ok(removed);
-        };
-        for revision in declared.revisions {
-            if remove(engine, &revision).await? {
-                removed.push(revision.config_name);
+        }
+        for (name, declared) in all {
+            for revision in declared.revisions {
+                if remove(engine, &revision).await? {
+                    removed.push(revision.config_name);
+                }
+            }
+            if told.insert(name.clone()) {
+                gone(&name)?;
             }
         }
     }
-    Err(Error::Contended {
-        name: name.to_owned(),
-    })
+    let name = names.join(", ");
+    Err(Error::Contended { name }.into())
 }
 
 /// Writes the status of a cluster to a revision (the newest) as it was read, unless it is there

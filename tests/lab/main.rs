@@ -13,6 +13,7 @@ mod converge;
 mod curl;
 mod edits;
 mod engine;
+mod folder;
 mod harness;
 mod http;
 mod install;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         install::trials(),
         rolling::trials(),
         edits::trials(),
+        folder::trials(),
         interlock::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();

@@ -42,14 +42,16 @@ pub fn doomed(
 
 /// Deletes them.
 pub(super) async fn run(session: &Session, names: &[String]) -> Result {
-    for name in names {
-        match store::delete(&session.engine, name).await {
-            Ok(_) | Err(store::Error::NoSuchCluster { .. }) => {}
-            Err(error) => return Err(CliError::from(error)),
-        }
+    let mut done = 0;
+    store::delete_all(&session.engine, names, |name| {
+        done += 1;
+        session.terminal.clear();
         let line = format!("servicecluster/{name} pruned");
         session.terminal.done(&line)?;
-    }
+        session.terminal.meter("pruned", done, names.len());
+        Ok::<(), CliError>(())
+    })
+    .await?;
     Ok(())
 }
 
