@@ -3,7 +3,7 @@
 #   demo.sh up | down        DEMO=here: on the Swarm that this machine's engine manages
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-LAB=demo
+LAB=${DEMO_LAB:-demo} # a test gives it another name, to run beside yours
 lab=tests/lab/lab.sh
 skep=${CARGO_TARGET_DIR:-target}/$(uname -m)-unknown-linux-gnu/release/skep
 
@@ -76,8 +76,8 @@ up() {
   run docker node ls --format 'table {{.Hostname}}\t{{.Status}}\t{{.ManagerStatus}}\t{{.EngineVersion}}'
   note "Skep, and two service clusters"
   run "$skep" install --image localhost:5000/skep:dev
-  { manifest east "$EAST_NODE"; echo ---; manifest west "$WEST_NODE"; } >target/demo.yaml
-  run "$skep" apply -f target/demo.yaml --wait
+  { manifest east "$EAST_NODE"; echo ---; manifest west "$WEST_NODE"; } >"target/$LAB.yaml"
+  run "$skep" apply -f "target/$LAB.yaml" --wait
   note "Two applications"
   app demoeast eastnet demo.A east
   app demowest westnet demo.B west

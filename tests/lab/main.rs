@@ -24,6 +24,8 @@ mod load;
 mod proxies;
 mod rolling;
 mod seed;
+mod terminal;
+mod transcript;
 mod wait;
 
 use std::process::ExitCode;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         rolling::trials(),
         edits::trials(),
         folder::trials(),
+        transcript::trials(),
         interlock::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
