@@ -119,11 +119,16 @@ impl Assembler {
         Ok(())
     }
 
-    /// Adds or changes a certificate.
+    /// Adds or changes a certificate. `false`: its files have yet to come, as was foreseen; the
+    /// last one of that name stays.
     ///
     /// # Errors
     /// Why it cannot be shown; then the last one of that name stays.
-    pub fn set_certificate(&mut self, name: &str, certificate: Certificate) -> Result<(), String> {
+    pub fn set_certificate(
+        &mut self,
+        name: &str,
+        certificate: Certificate,
+    ) -> Result<bool, String> {
         self.tls.set_certificate(name, certificate)
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Source {
     assembler: Assembler,
     checks: Checks,
     known: Snapshot,
-    /// Certificates that could not be used, whose files may come yet.
+    /// Certificates that could not be used, whose files may come or be mended.
     refused: BTreeMap<String, Resource>,
     shared: Arc<Shared>,
     /// Changes come over a control stream, which tells when it has told all.
@@ -102,10 +102,14 @@ impl Source {
         let mut faults = Vec::new();
         for (name, resource) in upserts {
             match self.upsert(kind, &name, &resource) {
-                Ok(()) => {
+                Ok(true) => {
                     self.accepted(kind, &name);
                     let known = self.known.types.entry(kind).or_default();
                     known.insert(name, resource);
+                }
+                // What is known is what is shown: the last one of that name.
+                Ok(false) => {
+                    self.refused.insert(name, resource);
                 }
                 Err(fault) => {
                     count(&self.shared.metrics.changes_refused);
@@ -186,7 +190,8 @@ impl Source {
         }
     }
 
-    fn upsert(&mut self, kind: TypeUrl, name: &str, resource: &Resource) -> Result<(), String> {
+    /// Takes in one resource. `false`: a certificate whose files have yet to come.
+    fn upsert(&mut self, kind: TypeUrl, name: &str, resource: &Resource) -> Result<bool, String> {
         match kind {
             LISTENER => self
                 .assembler
@@ -197,9 +202,10 @@ impl Source {
             PASSTHROUGH => self
                 .assembler
                 .set_passthrough(name, wire::decode_passthrough(&resource.body)?),
-            CERTIFICATE => self
-                .assembler
-                .set_certificate(name, wire::decode_certificate(&resource.body)?)?,
+            CERTIFICATE => {
+                let certificate = wire::decode_certificate(&resource.body)?;
+                return self.assembler.set_certificate(name, certificate);
+            }
             _ => {
                 let backend = wire::decode_backend(&resource.body)?;
                 self.assembler.set_backend(name, &backend)?;
@@ -208,7 +214,7 @@ impl Source {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// From now on requests follow what was taken in.
