@@ -19,7 +19,7 @@ use super::state::{self, Seal};
 use super::worker::Shared;
 use crate::control::client::Delivery;
 use crate::control::session::TYPES;
-use crate::control::wire::{self, BACKEND, CERTIFICATE, LISTENER, PASSTHROUGH, ROUTE};
+use crate::control::wire::{BACKEND, CERTIFICATE, LISTENER, PASSTHROUGH, ROUTE};
 use crate::control::{Change, Resource, Snapshot, TypeUrl};
 
 /// Changes that come close together are written at once.
@@ -192,29 +192,13 @@ impl Source {
 
     /// Takes in one resource. `false`: a certificate whose files have yet to come.
     fn upsert(&mut self, kind: TypeUrl, name: &str, resource: &Resource) -> Result<bool, String> {
-        match kind {
-            LISTENER => self
-                .assembler
-                .set_listener(wire::decode_listener(&resource.body)?)?,
-            ROUTE => self
-                .assembler
-                .admit_route(name, wire::decode_route(&resource.body)?)?,
-            PASSTHROUGH => self
-                .assembler
-                .set_passthrough(name, wire::decode_passthrough(&resource.body)?),
-            CERTIFICATE => {
-                let certificate = wire::decode_certificate(&resource.body)?;
-                return self.assembler.set_certificate(name, certificate);
-            }
-            _ => {
-                let backend = wire::decode_backend(&resource.body)?;
-                self.assembler.set_backend(name, &backend)?;
-                if let Some(backend) = self.assembler.backend(name) {
-                    self.checks.follow(backend);
-                }
-            }
+        let taken = self.assembler.take(kind, name, &resource.body)?;
+        if kind == BACKEND
+            && let Some(backend) = self.assembler.backend(name)
+        {
+            self.checks.follow(backend);
         }
-        Ok(true)
+        Ok(taken)
     }
 
     /// From now on requests follow what was taken in.
