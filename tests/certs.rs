@@ -272,6 +272,11 @@ struct Operator {
 }
 
 async fn operator(swarm: &Swarm) -> Operator {
+    operator_with(swarm, Duration::from_millis(500)).await
+}
+
+/// An operator that waits so long for quiet before it restarts proxies.
+async fn operator_with(swarm: &Swarm, quiet: Duration) -> Operator {
     let identities = pki::issue().unwrap();
     let settings = OperatorSettings {
         endpoint: Endpoint::from_host("unix:///unused", None).unwrap(),
@@ -284,7 +289,7 @@ async fn operator(swarm: &Swarm) -> Operator {
         replica: 1,
         peers: None,
         beat: Duration::from_secs(2),
-        quiet: Duration::from_millis(500),
+        quiet,
         resync: Duration::from_secs(30),
     };
     let (server, telemetry) = (Server::new(), Telemetry::new());
@@ -637,7 +642,7 @@ async fn secrets_of_labels_are_mounted_in_one_update_and_the_certificate_follows
     .await;
     let told = proxy
         .until("the certificate follows", |told| {
-            !told.certificates.is_empty()
+            told.certificates.values().any(|it| !it.awaited)
         })
         .await;
     let certificate = told.certificates.values().next().unwrap();
@@ -653,6 +658,47 @@ async fn secrets_of_labels_are_mounted_in_one_update_and_the_certificate_follows
     tokio::time::sleep(Duration::from_secs(3)).await;
     // One update of the shop, one of the proxies.
     assert_eq!(updates(&swarm), between + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_starts_while_a_secret_rotates_takes_no_certificate_away() {
+    let swarm = Swarm::sealed().await;
+    let engine = swarm.sim.engine();
+    for secret in ["shop.crt", "shop.key", "next.crt", "next.key"] {
+        let labels = BTreeMap::new();
+        engine.create_secret(secret, &labels, b"pem").await.unwrap();
+    }
+    east(&swarm, "{}").await;
+    let ssl = [("ssl_cert", "shop.crt"), ("ssl_key", "shop.key")];
+    let mut labels = vec![("hosts", "a.example.com"), ("port", "80")];
+    labels.extend(ssl);
+    app(&swarm, "shop", &labels).await;
+    let first = operator(&swarm).await;
+    let mut proxy = first.proxy();
+    let ready = |told: &Told| told.certificates.values().any(|it| !it.awaited);
+    proxy.until("the certificate is everywhere", ready).await;
+    drop((proxy, first));
+
+    // The next pair has yet to be mounted, which takes this operator an hour.
+    let world = observe(&engine).await.unwrap();
+    let shop = world.service_named("shop").unwrap();
+    let mut spec = shop.spec.clone();
+    for (key, value) in [("ssl_cert", "next.crt"), ("ssl_key", "next.key")] {
+        let key = format!("com.docker.lb.{key}");
+        spec.labels.insert(key, value.to_owned());
+    }
+    let (id, version) = (&shop.id, shop.version);
+    engine.update_service(id, version, &spec).await.unwrap();
+    let second = operator_with(&swarm, Duration::from_hours(1)).await;
+    let mut proxy = second.proxy();
+    let told = proxy
+        .until("the name stays", |told| !told.certificates.is_empty())
+        .await;
+    let certificate = &told.certificates["service/shop"];
+    assert!(certificate.awaited);
+    assert!(
+        matches!(&certificate.source, CertificateSource::Files { chain, .. } if chain == "next.crt")
+    );
 }
 
 fn updates(swarm: &Swarm) -> u64 {

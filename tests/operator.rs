@@ -196,6 +196,48 @@ async fn drift_is_put_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_value_of_a_placement_label_stops_no_proxy() {
+    for mode in ["replicas: 1", "mode: global"] {
+        let sim = swarm().await;
+        let first = EAST.replace("replicas: 1", mode);
+        let operator_of = operator(&sim, 1);
+        apply(&sim, &manifest("east", &first)).await;
+        let before = until(&sim, "east stands", east_stands).await;
+        let service = proxy(&before, "east").unwrap().id.clone();
+        let tasks = |world: &World| -> Vec<_> {
+            let all = world.tasks_of(&service);
+            all.map(|task| (task.id.clone(), task.node.clone(), task.state, task.desired))
+                .collect()
+        };
+        apply(
+            &sim,
+            &manifest("east", &first.replace("region: east", "region: west")),
+        )
+        .await;
+        // Killed half way, it goes on.
+        sim.fault(|f| f.fail("POST /nodes", 0, 500, "on purpose"));
+        until(&sim, "the proxies are pinned", |world| {
+            let placement = &proxy(world, "east").unwrap().spec.placement;
+            placement
+                .constraints
+                .iter()
+                .any(|it| it.starts_with("node.id!="))
+        })
+        .await;
+        drop(operator_of);
+        let _operator = operator(&sim, 1);
+        let wanted = "node.labels.region==west".to_owned();
+        until(&sim, "the label has its new value", |world| {
+            let placement = &proxy(world, "east").unwrap().spec.placement;
+            placement.constraints.contains(&wanted)
+        })
+        .await;
+        sleep(Duration::from_secs(30)).await;
+        assert_eq!(tasks(&world(&sim).await), tasks(&before), "{mode}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_made_goes_with_the_cluster_and_nothing_else() {
     let sim = swarm().await;
     let before = world(&sim).await;

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use skep::control::wire;
+use skep::control::wire::{self, BACKEND, CERTIFICATE, LISTENER, PASSTHROUGH, ROUTE};
+use skep::control::{TypeUrl, pki};
 use skep::proxy::Assembler;
-use skep::route::{ClusterRouting, RouteTable, routing};
+use skep::route::{
+    CertificateSource, ClusterRouting, Keyring, RouteTable, SecretText, Stored, certified,
+};
 use skep::world::{
-    Config, Network, NetworkAttachment, Service, ServiceSpec, Task, TaskState, World, declared,
+    Config, Network, NetworkAttachment, Secret, Service, ServiceSpec, Task, TaskState, World,
+    declared,
 };
 
 const CLUSTER: &str = "east";
@@ -23,9 +29,95 @@ pub fn check(text: &str) {
     let beside = east(&world(Some(labels)));
     unharmed(text, &alone, &beside);
     survives_the_wire(&beside.table);
-    let mut assembler = Assembler::new(1);
-    assert_eq!(assembler.set_all(&beside.table), Ok(()), "a proxy refuses it");
-    let _ = assembler.build();
+    is_admitted(&beside.table);
+}
+
+/// Secrets by what is in them: a certificate and its key, users, an authority, garbage.
+const CHAINS: [&str; 2] = ["app.cert", "b.cert"];
+const KEYS: [&str; 2] = ["app.key", "b.key"];
+const USERS: &str = "users";
+const AUTHORITY: &str = "ca";
+const GARBAGE: &str = "garbage";
+
+/// The same as files, made once by each process.
+fn secrets() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = std::env::temp_dir().join(format!("skep-fuzz-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder for secrets");
+        let bundle = pki::issue().expect("certificates");
+        let users = "ann:$2y$05$abcdefghijklmnopqrstuu8xaCxxL82bnl.UY74PMksDxIJShppPC\n";
+        let files = [
+            // Chain and key are in one text, and each reader takes what it is after.
+            (CHAINS[0], bundle.operator.as_str()),
+            (KEYS[0], &bundle.operator),
+            (CHAINS[1], &bundle.proxy),
+            (KEYS[1], &bundle.proxy),
+            (USERS, users),
+            (AUTHORITY, &bundle.ca),
+            (GARBAGE, "garbage"),
+        ];
+        for (name, text) in files {
+            std::fs::write(folder.join(name), text).expect("a secret");
+        }
+        folder
+    })
+}
+
+/// A proxy takes all of it as it comes over the control stream, but for what names a secret whose
+/// content is of no use there: that it refuses, and nothing else for it.
+fn is_admitted(table: &RouteTable) {
+    let snapshot = wire::snapshot(table);
+    let mut proxy = Assembler::with_secrets(1, secrets());
+    for kind in [LISTENER, CERTIFICATE, BACKEND, ROUTE, PASSTHROUGH] {
+        for (name, resource) in snapshot.types.get(kind).into_iter().flatten() {
+            let verdict = proxy.take(kind, name, &resource.body);
+            if is_sound(table, kind, name) {
+                assert_eq!(verdict, Ok(true), "{kind} {name}");
+                assert!(kind != ROUTE || !proxy.is_closed(name), "{name} is closed");
+            }
+        }
+    }
+    assert!(proxy.waiting().is_empty(), "{:?}", proxy.waiting());
+    let _ = proxy.build();
+}
+
+/// Whether a resource names no secret but those whose content is fit for the purpose.
+fn is_sound(table: &RouteTable, kind: TypeUrl, name: &str) -> bool {
+    match kind {
+        ROUTE => {
+            let auth = table.routes[name].policy.basic_auth.as_ref();
+            auth.is_none_or(|auth| auth.secret == USERS)
+        }
+        BACKEND => {
+            let tls = table.backends[name].tls.as_ref();
+            let ca = tls.and_then(|tls| tls.ca.as_ref());
+            ca.is_none_or(|ca| ca == AUTHORITY)
+        }
+        CERTIFICATE => match &table.certificates[name].source {
+            CertificateSource::Files { chain, key } => {
+                let fits = |at: usize| chain == CHAINS[at] && key == KEYS[at];
+                fits(0) || fits(1)
+            }
+            CertificateSource::Pem { .. } => true,
+        },
+        _ => true,
+    }
+}
+
+/// A stored certificate that stands in for all of the neighbour's kind.
+fn keyring() -> Keyring {
+    let text = std::fs::read_to_string(secrets().join(CHAINS[0])).expect("a certificate");
+    let stored = Stored {
+        hosts: vec!["*.example".to_owned(), "app.example.org".to_owned()],
+        not_after: 1,
+        chain: text.clone(),
+        key: SecretText(text),
+    };
+    Keyring {
+        usable: BTreeMap::from([("shop".to_owned(), stored)]),
+        ..Keyring::default()
+    }
 }
 
 fn labels(text: &str) -> BTreeMap<String, String> {
@@ -41,7 +133,7 @@ fn labels(text: &str) -> BTreeMap<String, String> {
 }
 
 fn east(world: &World) -> ClusterRouting {
-    let mut all = routing(world, &declared(world));
+    let mut all = certified(world, &declared(world), &keyring());
     all.clusters.remove(CLUSTER).expect("east is declared")
 }
 
@@ -56,6 +148,11 @@ fn unharmed(text: &str, alone: &ClusterRouting, beside: &ClusterRouting) {
     for (name, backend) in &alone.table.backends {
         assert_eq!(beside.table.backends.get(name), Some(backend), "{name}");
     }
+    let own = |routing: &ClusterRouting| {
+        let own = routing.table.certificates.get("service/neighbour");
+        own.cloned().expect("the neighbour has a certificate")
+    };
+    assert_eq!(own(alone), own(beside));
     let may_share = text.contains('*') || text.to_lowercase().contains(NEIGHBOUR);
     for (name, route) in &alone.table.routes {
         let found = beside.table.routes.get(name);
@@ -112,9 +209,20 @@ fn world(labels: Option<BTreeMap<String, String>>) -> World {
         ..Config::default()
     };
     world.configs.insert(config.id.clone(), config);
+    let names = CHAINS.iter().chain(&KEYS).copied();
+    for name in names.chain([USERS, AUTHORITY, GARBAGE]) {
+        let secret = Secret {
+            id: format!("sec-{name}"),
+            name: name.to_owned(),
+            ..Secret::default()
+        };
+        world.secrets.insert(secret.id.clone(), secret);
+    }
     let neighbour = pairs(&[
         ("com.docker.lb.hosts", "neighbour.example"),
         ("com.docker.lb.port", "80"),
+        ("com.docker.lb.ssl_cert", CHAINS[0]),
+        ("com.docker.lb.ssl_key", KEYS[0]),
     ]);
     service(&mut world, NEIGHBOUR, 1, neighbour);
     if let Some(labels) = labels {

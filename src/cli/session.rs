@@ -58,7 +58,7 @@ impl View {
         let declared = declared(&world);
         // What is sealed only the operator can read; its labels say enough here.
         let keyring = Keyring::of_labels(&world);
-        let routing = route::certified(&world, &declared, &keyring, &route::Served::new());
+        let routing = route::certified(&world, &declared, &keyring);
         Self {
             world,
             declared,

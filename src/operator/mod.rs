@@ -4,6 +4,8 @@
 //! them to the control stream; [`reconcile`] closes the gap between what is declared and what is,
 //! one cluster at a time, from the work queue.
 
+#[cfg(test)]
+mod accepted;
 pub mod act;
 pub mod error;
 pub mod hold;

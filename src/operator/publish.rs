@@ -13,7 +13,7 @@ use super::vault::Vault;
 use super::view::{View, Views};
 use crate::control::server::Server;
 use crate::control::{ProxyState, Snapshot, wire};
-use crate::route::{RouteTable, RowState, Served};
+use crate::route::{RouteTable, RowState};
 use crate::runtime::{Wake, Waker};
 use crate::world::World;
 use crate::world::certificates::unknown_kinds;
@@ -94,7 +94,7 @@ impl Publisher {
     fn observed(&mut self, world: Arc<World>) {
         let begin = Instant::now();
         let keyring = self.vault.open(&world);
-        let mut view = View::of(world, keyring, &self.served());
+        let mut view = View::of(world, keyring);
         self.publish(&view);
         view.versions = self
             .published
@@ -113,15 +113,6 @@ impl Publisher {
             }
         }
         self.waker.wake(Key::Sweep, Wake::Observed);
-    }
-
-    /// The certificates that proxies were told of.
-    fn served(&self) -> Served {
-        let names = |last: &Published| last.table.certificates.keys().cloned().collect();
-        let published = self.published.iter();
-        published
-            .map(|(cluster, last)| (cluster.clone(), names(last)))
-            .collect()
     }
 
     fn publish(&mut self, view: &View) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::names;
-use crate::route::{ClusterRouting, Keyring, Routing, Served, certified};
+use crate::route::{ClusterRouting, Keyring, Routing, certified};
 use crate::runtime::Wake;
 use crate::world::World;
 use crate::world::declared::{Declared, declared};
@@ -32,9 +32,9 @@ pub struct View {
 impl View {
     /// Derives everything from a world but the versions, which exist once it is published.
     #[must_use]
-    pub fn of(world: Arc<World>, keyring: Keyring, served: &Served) -> Self {
+    pub fn of(world: Arc<World>, keyring: Keyring) -> Self {
         let declared = declared(&world);
-        let routing = certified(&world, &declared, &keyring, served);
+        let routing = certified(&world, &declared, &keyring);
         Self {
             world,
             declared,

@@ -3,6 +3,7 @@
 use super::compare::{self, Difference};
 use super::networks::{self, Networks, Wanted};
 use super::nodes::{self, Nodes};
+use super::pinned::pinned;
 use super::{Blocker, Plan, PlanInputs, Step, proxy_service, secrets};
 use crate::api::ConditionType;
 use crate::names;
@@ -161,6 +162,9 @@ fn update(
     nodes: &Nodes,
     plan: &mut Plan,
 ) {
+    if !nodes.changing.is_empty() {
+        return pin(inputs, observed, nodes, plan);
+    }
     let (mut next, mut difference) = next(inputs, declared.strict, observed, networks, nodes);
     // Detaching a network or a secret restarts the proxies. While an application uses the network
     // nobody waits to remove it, and secrets are seldom removed, so both may stay until the
@@ -175,6 +179,24 @@ fn update(
             (next, difference) = lazy;
         }
     }
+    send(inputs, observed, next, difference, plan);
+}
+
+/// Frees the definition that runs from labels that are to change. All else waits for the next plan.
+fn pin(inputs: &PlanInputs<'_>, observed: &Service, nodes: &Nodes, plan: &mut Plan) {
+    let next = pinned(observed, &nodes.changing, inputs.world);
+    let difference = compare::difference(&observed.spec, &next);
+    send(inputs, observed, next, difference, plan);
+}
+
+/// Replaces the definition, unless Swarm gave up on it.
+fn send(
+    inputs: &PlanInputs<'_>,
+    observed: &Service,
+    next: ServiceSpec,
+    difference: Difference,
+    plan: &mut Plan,
+) {
     if let Some(blocker) = stopped(inputs, observed, &plan.spec_hash, &difference) {
         plan.blockers.push(blocker);
     } else if !difference.changes.is_empty() {

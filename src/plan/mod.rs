@@ -4,6 +4,7 @@ pub mod build;
 mod compare;
 mod networks;
 mod nodes;
+mod pinned;
 mod proxy_service;
 mod secrets;
 pub mod sweep;

@@ -3,10 +3,11 @@
 //! What a cluster has set on a node is recorded there, in `dev.skep.owned.CLUSTER`, in the same
 //! write. Only what the record names, and still has the recorded value, is ever taken back, and
 //! not while the proxies that run were placed by it: Swarm would stop them at once, and a
-//! rollback would find no node.
+//! rollback would find no node. The same holds for another value ([`super::pinned`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::pinned::{Changing, constraint, plain};
 use super::{Blocker, PlanInputs, Step, proxy_service};
 use crate::api::service_cluster::NodeSelector;
 use crate::api::{ConditionType, StringMap};
@@ -22,6 +23,8 @@ pub(super) struct Nodes {
     pub blockers: Vec<Blocker>,
     /// The labels of all nodes once the steps are done, by node id.
     pub labels: BTreeMap<String, StringMap>,
+    /// Labels that keep their value until the proxies are placed without them.
+    pub changing: Changing,
 }
 
 /// Plans the labels of all nodes.
@@ -38,7 +41,7 @@ pub(super) fn nodes(inputs: &PlanInputs<'_>) -> Nodes {
         } else {
             &nothing
         };
-        let labels = relabel(inputs.name, node, wanted, &bound, &mut nodes.blockers);
+        let labels = relabel(inputs.name, node, wanted, &bound, &mut nodes);
         nodes.steps.extend(step(node, &labels));
         nodes.labels.insert(id.clone(), labels);
     }
@@ -57,7 +60,7 @@ struct Bound {
 
 impl Bound {
     fn of(inputs: &PlanInputs<'_>) -> Self {
-        let plain = |text: &String| text.split_whitespace().collect::<String>();
+        let plain = |text: &String| plain(text);
         let declared = proxy_service::constraints(&inputs.cluster.spec.placement);
         let services = inputs.world.services.values();
         let services = services.filter(|service| service.is_proxy_of(inputs.name));
@@ -79,9 +82,14 @@ impl Bound {
         }
     }
 
+    /// Whether the definition that runs asks for a label.
+    fn places_by(&self, key: &str, value: &str) -> bool {
+        self.observed.contains(&constraint(key, value))
+    }
+
     /// Whether a label must stay for now.
     fn holds(&self, key: &str, value: &str) -> bool {
-        let constraint = format!("node.labels.{key}=={value}");
+        let constraint = constraint(key, value);
         !self.declared.contains(&constraint)
             && (self.unsettled || self.observed.contains(&constraint))
     }
@@ -141,7 +149,7 @@ fn relabel(
     node: &Node,
     wanted: &StringMap,
     bound: &Bound,
-    blockers: &mut Vec<Blocker>,
+    nodes: &mut Nodes,
 ) -> StringMap {
     let record = names::owned_label(cluster);
     let owned = owned(node, &record);
@@ -161,13 +169,20 @@ fn relabel(
                 }
             }
             Some(current) if ours == Some(current) && other(current).is_none() => {
+                if bound.places_by(key, current) {
+                    now_owned.insert(key.clone(), current.clone());
+                    nodes.changing.insert((key.clone(), current.clone()));
+                    continue;
+                }
                 labels.insert(key.clone(), value.clone());
                 now_owned.insert(key.clone(), value.clone());
             }
             Some(current) => {
                 // What we once set there stays on record: when the value comes back, it is ours.
                 now_owned.extend(ours.map(|value| (key.clone(), value.clone())));
-                blockers.push(conflict(node, key, value, current, other(current)));
+                nodes
+                    .blockers
+                    .push(conflict(node, key, value, current, other(current)));
             }
         }
     }

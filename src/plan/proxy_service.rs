@@ -193,7 +193,7 @@ pub(crate) fn constraints(placement: &crate::api::service_cluster::Placement) ->
     let implied = placement
         .labels
         .iter()
-        .map(|(key, value)| format!("node.labels.{key}=={value}"));
+        .map(|(key, value)| super::pinned::constraint(key, value));
     let stated = placement.constraints.iter().map(ToString::to_string);
     let linux = std::iter::once("node.platform.os==linux".to_owned());
     let mut constraints: Vec<String> = Vec::new();

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use super::policy::{Keep, LivePolicy};
 use super::table::{LiveBackend, LiveRoute, Table};
 use super::tls;
+use crate::control::TypeUrl;
+use crate::control::wire::{self, BACKEND, CERTIFICATE, LISTENER, PASSTHROUGH, ROUTE};
 use crate::route::{Backend, Certificate, Listener, Passthrough, Route, RouteTable};
 
 /// Builds tables.
@@ -56,34 +58,36 @@ impl Assembler {
     /// # Errors
     /// What of it cannot be used. The rest is taken in.
     pub fn set_all(&mut self, table: &RouteTable) -> Result<(), String> {
-        let RouteTable {
-            listener,
-            routes,
-            backends,
-            passthroughs,
-            certificates,
-        } = table;
+        let snapshot = wire::snapshot(table);
         let mut faults = Vec::new();
-        faults.extend(self.set_listener(listener.clone()).err());
-        for (name, certificate) in certificates {
-            let fault = self.set_certificate(name, certificate.clone()).err();
-            faults.extend(fault.map(|fault| format!("{name}: {fault}")));
-        }
-        for (name, backend) in backends {
-            let fault = self.set_backend(name, backend).err();
-            faults.extend(fault.map(|fault| format!("{name}: {fault}")));
-        }
-        for (name, route) in routes {
-            self.set_route(name, route.clone());
-        }
-        for (name, passthrough) in passthroughs {
-            self.set_passthrough(name, passthrough.clone());
+        // Whatever the others name comes before them.
+        for kind in [LISTENER, CERTIFICATE, BACKEND, ROUTE, PASSTHROUGH] {
+            for (name, resource) in snapshot.types.get(kind).into_iter().flatten() {
+                let fault = self.take(kind, name, &resource.body).err();
+                faults.extend(fault.map(|fault| format!("{name}: {fault}")));
+            }
         }
         if faults.is_empty() {
             Ok(())
         } else {
             Err(faults.join("; "))
         }
+    }
+
+    /// Takes in one resource as it came over the control stream. `false`: a certificate whose
+    /// files have yet to come.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn take(&mut self, kind: TypeUrl, name: &str, body: &[u8]) -> Result<bool, String> {
+        match kind {
+            LISTENER => self.set_listener(wire::decode_listener(body)?)?,
+            ROUTE => self.admit_route(name, wire::decode_route(body)?)?,
+            PASSTHROUGH => self.set_passthrough(name, wire::decode_passthrough(body)?),
+            CERTIFICATE => return self.set_certificate(name, wire::decode_certificate(body)?),
+            _ => self.set_backend(name, &wire::decode_backend(body)?)?,
+        }
+        Ok(true)
     }
 
     /// The table as it is now. Later changes don't touch it.
@@ -119,11 +123,16 @@ impl Assembler {
         Ok(())
     }
 
-    /// Adds or changes a certificate.
+    /// Adds or changes a certificate. `false`: its files have yet to come, as was foreseen; the
+    /// last one of that name stays.
     ///
     /// # Errors
     /// Why it cannot be shown; then the last one of that name stays.
-    pub fn set_certificate(&mut self, name: &str, certificate: Certificate) -> Result<(), String> {
+    pub fn set_certificate(
+        &mut self,
+        name: &str,
+        certificate: Certificate,
+    ) -> Result<bool, String> {
         self.tls.set_certificate(name, certificate)
     }
 

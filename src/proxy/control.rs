@@ -19,7 +19,7 @@ use super::state::{self, Seal};
 use super::worker::Shared;
 use crate::control::client::Delivery;
 use crate::control::session::TYPES;
-use crate::control::wire::{self, BACKEND, CERTIFICATE, LISTENER, PASSTHROUGH, ROUTE};
+use crate::control::wire::{BACKEND, CERTIFICATE, LISTENER, PASSTHROUGH, ROUTE};
 use crate::control::{Change, Resource, Snapshot, TypeUrl};
 
 /// Changes that come close together are written at once.
@@ -38,7 +38,7 @@ pub(super) struct Source {
     assembler: Assembler,
     checks: Checks,
     known: Snapshot,
-    /// Certificates that could not be used, whose files may come yet.
+    /// Certificates that could not be used, whose files may come or be mended.
     refused: BTreeMap<String, Resource>,
     shared: Arc<Shared>,
     /// Changes come over a control stream, which tells when it has told all.
@@ -102,10 +102,14 @@ impl Source {
         let mut faults = Vec::new();
         for (name, resource) in upserts {
             match self.upsert(kind, &name, &resource) {
-                Ok(()) => {
+                Ok(true) => {
                     self.accepted(kind, &name);
                     let known = self.known.types.entry(kind).or_default();
                     known.insert(name, resource);
+                }
+                // What is known is what is shown: the last one of that name.
+                Ok(false) => {
+                    self.refused.insert(name, resource);
                 }
                 Err(fault) => {
                     count(&self.shared.metrics.changes_refused);
@@ -186,29 +190,15 @@ impl Source {
         }
     }
 
-    fn upsert(&mut self, kind: TypeUrl, name: &str, resource: &Resource) -> Result<(), String> {
-        match kind {
-            LISTENER => self
-                .assembler
-                .set_listener(wire::decode_listener(&resource.body)?)?,
-            ROUTE => self
-                .assembler
-                .admit_route(name, wire::decode_route(&resource.body)?)?,
-            PASSTHROUGH => self
-                .assembler
-                .set_passthrough(name, wire::decode_passthrough(&resource.body)?),
-            CERTIFICATE => self
-                .assembler
-                .set_certificate(name, wire::decode_certificate(&resource.body)?)?,
-            _ => {
-                let backend = wire::decode_backend(&resource.body)?;
-                self.assembler.set_backend(name, &backend)?;
-                if let Some(backend) = self.assembler.backend(name) {
-                    self.checks.follow(backend);
-                }
-            }
+    /// Takes in one resource. `false`: a certificate whose files have yet to come.
+    fn upsert(&mut self, kind: TypeUrl, name: &str, resource: &Resource) -> Result<bool, String> {
+        let taken = self.assembler.take(kind, name, &resource.body)?;
+        if kind == BACKEND
+            && let Some(backend) = self.assembler.backend(name)
+        {
+            self.checks.follow(backend);
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// From now on requests follow what was taken in.

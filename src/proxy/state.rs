@@ -250,6 +250,8 @@ mod tests {
     fn with_certificates() -> Snapshot {
         let certificate = |source| Certificate {
             hosts: vec!["demo.a".to_owned()],
+            stands_in: BTreeMap::new(),
+            awaited: false,
             source,
         };
         let files = CertificateSource::Files {

@@ -28,8 +28,8 @@ pub(super) struct Assembly {
     open: BTreeMap<String, Owner>,
     /// Who has TLS passed on, by host.
     sealed: BTreeMap<String, Owner>,
-    /// Whose certificate is shown, by host.
-    shown: BTreeMap<String, Shown>,
+    /// The certificates of each host, in the order in which they are shown.
+    shown: BTreeMap<String, Vec<Shown>>,
     /// The certificates of each service: pair and name.
     named: BTreeMap<String, Vec<(Pair, String)>>,
 }

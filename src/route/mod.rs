@@ -13,7 +13,7 @@ pub mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use build::routing;
-pub use certificates::{Faulty, Keyring, Note, Served, Stored, Use, certified};
+pub use certificates::{Faulty, Keyring, Note, Stored, Use, certified};
 pub use table::{
     Affinity, Backend, BackendProtocol, BackendTls, BasicAuth, Certificate, CertificateSource,
     Conditions, Cors, Endpoint, HeaderEdits, HeaderTest, HealthCheck, Listener, Outlier,

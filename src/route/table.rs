@@ -29,7 +29,7 @@ pub struct RouteTable {
     pub backends: BTreeMap<String, Backend>,
     /// TLS connections passed on unopened, by their host.
     pub passthroughs: BTreeMap<String, Passthrough>,
-    /// Certificates by name. No host stands at two of them.
+    /// Certificates by name. No host stands at two of them; others may stand in there.
     pub certificates: BTreeMap<String, Certificate>,
 }
 

@@ -21,6 +21,9 @@ pub struct Table {
     /// secrets `HOST.cert` and `HOST.key`. The authority itself is in `authority`.
     #[serde(default)]
     pub certificates: Vec<String>,
+    /// Resources that the proxies refuse, each named in what they say of it.
+    #[serde(default)]
+    pub refused: Vec<String>,
     pub groups: Vec<Group>,
 }
 

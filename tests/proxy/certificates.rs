@@ -38,6 +38,8 @@ impl Authority {
         let (chain, key) = self.issue(hosts);
         Certificate {
             hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+            stands_in: std::collections::BTreeMap::new(),
+            awaited: false,
             source: CertificateSource::Pem {
                 chain,
                 key: SecretText(key),

@@ -197,6 +197,7 @@ async fn a_bad_certificate_is_refused_by_name_and_the_last_good_one_stays() {
             chain,
             key: skep::route::SecretText(key),
         },
+        ..authority.certificate(&[])
     };
     routes = with(
         routes,
@@ -221,8 +222,11 @@ async fn a_certificate_of_files_is_read_when_they_come_and_again_when_they_chang
         chain: "demo.crt".to_owned(),
         key: "demo.key".to_owned(),
     };
-    let hosts = vec!["demo.a".to_owned()];
-    let routes = with(routes, &[("a", Certificate { hosts, source })]);
+    let certificate = Certificate {
+        source,
+        ..authority.certificate(&["demo.a"])
+    };
+    let routes = with(routes, &[("a", certificate)]);
     let mut proxy = Proxy::with(|it| it.secrets_dir = dir.path().into());
     let refusal = proxy.try_apply(&routes).await.unwrap_err();
     assert!(
@@ -454,4 +458,100 @@ async fn a_drain_answers_who_comes_by_tls_while_an_old_connection_lasts() {
         read_until(&mut busy, "zz").await.matches("200 OK").count(),
         1
     );
+}
+
+/// A certificate that stands in at hosts, in its turn.
+fn standing_in(mut certificate: Certificate, turn: u32) -> Certificate {
+    let hosts = std::mem::take(&mut certificate.hosts);
+    certificate.stands_in = hosts.into_iter().map(|host| (host, turn)).collect();
+    certificate
+}
+
+#[tokio::test]
+async fn the_next_in_turn_is_shown_for_what_is_refused_and_gives_way_when_that_is_mended() {
+    let authority = Authority::new();
+    let routes = table(&[("demo.a", "/", &[echo_heads().await])]);
+    let first = authority.certificate(&["demo.a"]);
+    let (_, key) = authority.issue(&["demo.a"]);
+    let CertificateSource::Pem { chain, .. } = &first.source else {
+        panic!("PEM is made");
+    };
+    let bad = Certificate {
+        source: CertificateSource::Pem {
+            chain: chain.clone(),
+            key: skep::route::SecretText(key),
+        },
+        ..first.clone()
+    };
+    let second = standing_in(authority.certificate(&["demo.a", "demo.b"]), 1);
+    // First by name, last by turn.
+    let third = standing_in(authority.certificate(&["demo.a", "demo.b"]), 2);
+    let mut fallback = authority.certificate(&["demo.z"]);
+    fallback.stands_in = [("*".to_owned(), 1)].into();
+    let all = |first: Certificate| {
+        [
+            ("z", first),
+            ("b", second.clone()),
+            ("a", third.clone()),
+            ("default", fallback.clone()),
+        ]
+    };
+    let mut proxy = Proxy::empty(None);
+    let told = with(routes.clone(), &all(bad));
+    let refusal = proxy.try_apply(&told).await.unwrap_err();
+    assert!(
+        refusal.starts_with("z: the key: the key does not fit"),
+        "{refusal}"
+    );
+    let client = Arc::new(authority.client(&[]));
+    let mut seen = Vec::new();
+    for host in ["demo.a", "demo.b", "demo.z"] {
+        seen.push(shown(&open(&mut proxy, &client, host).await.unwrap()));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_ne!(seen[0], seen[2]);
+    proxy.apply(&with(routes, &all(first))).await;
+    let after = shown(&open(&mut proxy, &client, "demo.a").await.unwrap());
+    assert_ne!(after, seen[0]);
+    let other = shown(&open(&mut proxy, &client, "demo.b").await.unwrap());
+    assert_eq!(other, seen[1]);
+}
+
+#[tokio::test]
+async fn files_that_are_awaited_are_no_fault_and_the_last_certificate_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let routes = table(&[("demo.a", "/", &[echo_heads().await])]);
+    let stands_in = standing_in(authority.certificate(&["demo.a", "demo.b"]), 1);
+    let own = |chain: &str, awaited| {
+        let certificate = Certificate {
+            awaited,
+            source: CertificateSource::Files {
+                chain: chain.to_owned(),
+                key: "key".to_owned(),
+            },
+            ..authority.certificate(&["demo.a"])
+        };
+        let all = [("own", certificate), ("stands-in", stands_in.clone())];
+        with(routes.clone(), &all)
+    };
+    let mut proxy = Proxy::with(|it| it.secrets_dir = dir.path().into());
+    let client = Arc::new(authority.client(&[]));
+    proxy.apply(&own("first", true)).await;
+    let other = shown(&open(&mut proxy, &client, "demo.a").await.unwrap());
+    let (chain, key) = authority.issue(&["demo.a"]);
+    std::fs::write(dir.path().join("first"), chain).unwrap();
+    std::fs::write(dir.path().join("key"), key).unwrap();
+    proxy.apply(&own("first", false)).await;
+    let first = shown(&open(&mut proxy, &client, "demo.a").await.unwrap());
+    assert_ne!(first, other);
+    proxy.apply(&own("next", true)).await;
+    let still = shown(&open(&mut proxy, &client, "demo.a").await.unwrap());
+    assert_eq!(still, first);
+    // Bad content is a fault all the same.
+    std::fs::write(dir.path().join("next"), "garbage").unwrap();
+    let mut changed = own("next", true);
+    changed.certificates.get_mut("own").unwrap().hosts = vec!["demo.c".to_owned()];
+    let refusal = proxy.try_apply(&changed).await.unwrap_err();
+    assert!(refusal.starts_with("own: file `next`"), "{refusal}");
 }

@@ -214,6 +214,9 @@ pub fn decode_certificate(body: &[u8]) -> Result<Certificate, String> {
         }
         check_host(host)?;
     }
+    for host in raw.stands_in.keys() {
+        check_host(host)?;
+    }
     let source = if raw.chain_pem.is_empty() && raw.key_pem.is_empty() {
         check_file("certificate: file", &raw.chain_file)?;
         check_file("certificate: file of the key", &raw.key_file)?;
@@ -229,6 +232,8 @@ pub fn decode_certificate(body: &[u8]) -> Result<Certificate, String> {
     };
     Ok(Certificate {
         hosts: raw.hosts,
+        stands_in: raw.stands_in,
+        awaited: raw.awaited,
         source,
     })
 }

@@ -133,9 +133,16 @@ pub(super) fn passthrough(passthrough: &Passthrough) -> Resource {
 }
 
 pub(super) fn certificate(certificate: &Certificate) -> Resource {
-    let Certificate { hosts, source } = certificate;
+    let Certificate {
+        hosts,
+        stands_in,
+        awaited,
+        source,
+    } = certificate;
     let mut message = message::Certificate {
         hosts: hosts.clone(),
+        stands_in: stands_in.clone(),
+        awaited: *awaited,
         ..message::Certificate::default()
     };
     match source {

@@ -1,6 +1,8 @@
 //! Our resources as protobuf. Field numbers are for ever: a proxy of one release talks to an
 //! operator of another. A change that an old proxy must not ignore takes a new type URL.
 
+use std::collections::BTreeMap;
+
 /// Type `type.skep.dev/listener.v1`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Listener {
@@ -127,6 +129,11 @@ pub(super) struct Certificate {
     pub(super) chain_pem: String,
     #[prost(string, tag = "5")]
     pub(super) key_pem: String,
+    /// Turn by host.
+    #[prost(btree_map = "string, uint32", tag = "6")]
+    pub(super) stands_in: BTreeMap<String, u32>,
+    #[prost(bool, tag = "7")]
+    pub(super) awaited: bool,
 }
 
 impl std::fmt::Debug for Certificate {

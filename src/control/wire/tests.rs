@@ -246,9 +246,16 @@ fn certificates() -> impl Strategy<Value = Certificate> {
     ];
     (
         prop::collection::vec("[a-z]{1,9}[.][a-z]{1,9}", 0..3),
+        prop::collection::btree_map("[a-z]{1,9}[.][a-z]{1,9}|[*]", any::<u32>(), 0..3),
+        any::<bool>(),
         source,
     )
-        .prop_map(|(hosts, source)| Certificate { hosts, source })
+        .prop_map(|(hosts, stands_in, awaited, source)| Certificate {
+            hosts,
+            stands_in,
+            awaited,
+            source,
+        })
 }
 
 fn tables() -> impl Strategy<Value = RouteTable> {

@@ -2,6 +2,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::control::client::ClientStatus;
+use crate::control::wire;
 use crate::route::{Route, RouteTable};
 
 fn snapshot(hosts: &[&str]) -> Snapshot {

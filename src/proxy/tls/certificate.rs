@@ -144,6 +144,12 @@ impl Print {
         };
         Some(Self([look(secrets.join(chain)), look(secrets.join(key))]))
     }
+
+    /// Whether one of them is not there at all.
+    pub(super) fn lacks_a_file(&self) -> bool {
+        let missing = |look: &Result<_, io::ErrorKind>| *look == Err(io::ErrorKind::NotFound);
+        self.0.iter().any(missing)
+    }
 }
 
 #[cfg(test)]

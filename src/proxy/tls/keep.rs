@@ -84,12 +84,13 @@ impl Keep {
         Ok(())
     }
 
-    /// Adds or changes a certificate. `Err`: it cannot be used, the last one of that name stays.
+    /// Adds or changes a certificate. `Err`: it cannot be used, the last one of that name stays;
+    /// `false`: the same, because its files have yet to come, as was foreseen.
     pub(in crate::proxy) fn set_certificate(
         &mut self,
         name: &str,
         wanted: Certificate,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         // Before it is read: what changes meanwhile is seen at the next look.
         let print = Print::of(&wanted.source, &self.secrets);
         match self.load(name, &wanted) {
@@ -103,14 +104,15 @@ impl Keep {
                 self.certificates.insert(name.to_owned(), held);
                 self.refused.remove(name);
                 self.stale = true;
-                Ok(())
+                Ok(true)
             }
             Err(fault) => {
                 self.refused.remove(name);
+                let awaited = wanted.awaited && print.as_ref().is_some_and(Print::lacks_a_file);
                 if print.is_some() {
                     self.refused.insert(name.to_owned(), (wanted, print));
                 }
-                Err(fault)
+                if awaited { Ok(false) } else { Err(fault) }
             }
         }
     }
@@ -138,7 +140,7 @@ impl Keep {
         for (name, (wanted, print)) in refused {
             if Print::of(&wanted.source, &self.secrets) == print {
                 self.refused.insert(name, (wanted, print));
-            } else if self.set_certificate(&name, wanted).is_ok() {
+            } else if self.set_certificate(&name, wanted) == Ok(true) {
                 mended.push(name);
             }
         }
@@ -252,22 +254,32 @@ impl Keep {
     }
 
     /// Certificates change seldom: their names are put together anew, so that it cannot matter in
-    /// which order changes came. Of several at one host (the operator sends none) the first by
-    /// name has it.
+    /// which order changes came. Of several at one host the lowest turn has it, then the first by
+    /// name; what was refused has none.
     fn name_certificates(&mut self) {
-        let table = Arc::make_mut(&mut self.table);
-        let mut names = crate::proxy::table::Names::default();
-        for held in self.certificates.values().rev() {
-            for host in &held.of.hosts {
-                names.put(host, Arc::clone(&held.live));
-            }
+        let mut places = Vec::new();
+        for (name, held) in &self.certificates {
+            let first = held.of.hosts.iter().map(|host| (host, 0));
+            let later = held.of.stands_in.iter().map(|(host, turn)| (host, *turn));
+            places.extend(
+                first
+                    .chain(later)
+                    .map(|(host, turn)| (turn, name, host, held)),
+            );
         }
-        table.certificates = names;
+        places.sort_unstable_by_key(|(turn, name, ..)| (*turn, *name));
+        let mut names = crate::proxy::table::Names::default();
+        for (.., host, held) in places.into_iter().rev() {
+            names.put(host, Arc::clone(&held.live));
+        }
+        let table = Arc::make_mut(&mut self.table);
         let all = self.certificates.values();
         table.all = all.map(|held| Arc::clone(&held.live)).collect();
         let default = self.default.as_ref();
         let default = default.and_then(|name| self.certificates.get(name));
-        table.default = default.map(|held| Arc::clone(&held.live));
+        let default = default.map(|held| Arc::clone(&held.live));
+        table.default = default.or_else(|| names.get("*").cloned());
+        table.certificates = names;
     }
 }
 

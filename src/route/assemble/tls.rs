@@ -1,14 +1,16 @@
 //! Who has a host's TLS: certificates and passthrough.
 
+use std::collections::BTreeMap;
+
 use super::super::claim::{ANY_HOST, Grant};
 use super::super::place::{self, Place};
 use super::super::{
     Certificate, CertificateSource, Conditions, PathMatch, Policy, Redirect, Row, RowState,
 };
 use super::verdict::{Verdict, rejected};
-use super::{Assembly, Owner, target};
+use super::{Assembly, Owner, Pair, target};
 
-/// A certificate in use.
+/// A certificate that a service has for a host.
 #[derive(Clone)]
 pub(super) struct Shown {
     service: String,
@@ -137,53 +139,71 @@ impl Assembly {
         })
     }
 
-    /// Shows the claim's certificate for a host. Its name, or who shows another one.
+    /// Shows the claim's certificate for a host, or has it stand in for that of an older service,
+    /// whose content nobody but the proxies can see. Its name, or who shows another one.
     pub(super) fn certify(&mut self, grant: &Grant, host: &str) -> Option<Result<String, Verdict>> {
         let pair = grant.certificate.clone()?;
         if self.sealed.contains_key(host) || !(grant.hosts.contains(host)) {
             return None;
         }
-        if let Some(shown) = self.shown.get(host) {
-            if shown.pair == pair {
-                return Some(Ok(shown.name.clone()));
-            }
-            let verdict = Verdict {
+        let name = self.certificate_name(grant, &pair);
+        let shown = self.shown.entry(host.to_owned()).or_default();
+        let turn = shown.iter().position(|shown| shown.pair == pair);
+        let turn = turn.unwrap_or_else(|| {
+            let (service, pair) = (grant.service.clone(), pair.clone());
+            shown.push(Shown {
+                service,
+                name,
+                pair,
+            });
+            shown.len() - 1
+        });
+        let (first, ours) = (&shown[0], &shown[turn]);
+        let verdict = if turn == 0 {
+            Ok(first.name.clone())
+        } else {
+            Err(Verdict {
                 state: RowState::Conflict,
                 reason: "CertificateDisagrees",
                 message: format!(
-                    "the host shows the certificate of service {}, which is older: give both the same secrets",
-                    shown.service
+                    "the host shows the certificate of service {}, which is older; this one is shown where that one cannot be used: give both the same secrets",
+                    first.service
                 ),
                 label: "ssl_cert",
-            };
-            return Some(Err(verdict));
-        }
-        let name = self.certificate_name(grant, &pair);
-        let (chain, key) = pair.clone();
-        let shown = Shown {
-            service: grant.service.clone(),
-            name: name.clone(),
-            pair,
+            })
         };
-        self.shown.insert(host.to_owned(), shown);
+        let name = ours.name.clone();
+        self.place_certificate(name, pair, host, turn);
+        Some(verdict)
+    }
+
+    /// Puts a certificate into the table for a host.
+    fn place_certificate(&mut self, name: String, pair: Pair, host: &str, turn: usize) {
+        let (chain, key) = pair;
         self.routing.secrets.extend([chain.clone(), key.clone()]);
         let table = &mut self.routing.table;
-        let certificate = table.certificates.entry(name.clone());
+        if host == ANY_HOST && turn == 0 {
+            table.listener.default_certificate = Some(name.clone());
+        }
+        let certificate = table.certificates.entry(name);
         let certificate = certificate.or_insert_with(|| Certificate {
             hosts: Vec::new(),
+            stands_in: BTreeMap::new(),
+            awaited: false,
             source: CertificateSource::Files { chain, key },
         });
-        if host == ANY_HOST {
-            table.listener.default_certificate = Some(name.clone());
-        } else {
+        // The listener may name another default one.
+        if turn > 0 || host == ANY_HOST {
+            let turn = u32::try_from(turn).unwrap_or(u32::MAX);
+            certificate.stands_in.insert(host.to_owned(), turn);
+        } else if !certificate.hosts.iter().any(|it| it == host) {
             certificate.hosts.push(host.to_owned());
             certificate.hosts.sort();
         }
-        Some(Ok(name))
     }
 
     /// `service/NAME`, or `service/NAME/ROUTE` where the service has several.
-    fn certificate_name(&mut self, grant: &Grant, pair: &(String, String)) -> String {
+    fn certificate_name(&mut self, grant: &Grant, pair: &Pair) -> String {
         let ours = self.named.entry(grant.service.clone()).or_default();
         if let Some((_, name)) = ours.iter().find(|(other, _)| other == pair) {
             return name.clone();

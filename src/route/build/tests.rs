@@ -56,6 +56,9 @@ fn told(routing: &Routing) -> String {
         for (name, certificate) in &cluster.table.certificates {
             let (hosts, source) = (certificate.hosts.join(" "), &certificate.source);
             lines.push(format!("certificate {name} for {hosts}: {source:?}"));
+            for (host, turn) in &certificate.stands_in {
+                lines.push(format!("  stands in for {host} as {turn}"));
+            }
         }
         if !cluster.secrets.is_empty() {
             lines.push(format!("needs {:?}", cluster.secrets));

@@ -1,9 +1,11 @@
 use proptest::prelude::*;
 
+use super::files::mark_awaited;
+use super::stored::{add_stored, covers};
 use super::*;
-use crate::route::{Passthrough, Route, Row, Target};
+use crate::route::{Certificate, CertificateSource, Passthrough, Route, Row, Target};
 use crate::world::testing::story;
-use crate::world::{FileMount, Secret, declared};
+use crate::world::{FileMount, Secret, TaskState, declared};
 
 fn stored(hosts: &[&str], not_after: i64) -> Stored {
     Stored {
@@ -54,6 +56,8 @@ fn hosts(cluster: &ClusterRouting) -> Vec<(&str, Vec<&str>)> {
 fn from_files(cluster: &mut ClusterRouting, host: &str, chain: &str, key: &str) {
     let certificate = Certificate {
         hosts: vec![host.to_owned()],
+        stands_in: BTreeMap::new(),
+        awaited: false,
         source: CertificateSource::Files {
             chain: chain.to_owned(),
             key: key.to_owned(),
@@ -104,16 +108,14 @@ fn of_two_the_one_that_is_valid_longest_serves_then_the_first_by_name() {
 }
 
 #[test]
-fn a_certificate_that_is_served_stays_while_its_next_files_are_mounted() {
+fn a_certificate_whose_files_are_nowhere_keeps_its_name_and_is_told() {
     let world = story().installed().cluster("east", 1, "{}").world();
     let mut east = routed(&["a.com"]);
     from_files(&mut east, "a.com", "crt", "key");
-    let served = BTreeSet::from(["crt+key".to_owned()]);
-    hold_back(&world, "east", &mut east, &served);
+    mark_awaited(&world, "east", &mut east);
     assert_eq!(hosts(&east), [("crt+key", vec!["a.com"])]);
+    assert!(east.table.certificates["crt+key"].awaited);
     assert_eq!(reasons(&east), ["SecretNotFound"]);
-    hold_back(&world, "east", &mut east, &BTreeSet::new());
-    assert_eq!(hosts(&east), []);
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn clients_that_are_sent_where_no_certificate_is_are_told_of() {
                 &["hosts=a.com", "port=80", "ssl_only=true"],
             )
             .world();
-        let routing = certified(&world, &declared(&world), &keyring(stored), &Served::new());
+        let routing = certified(&world, &declared(&world), &keyring(stored));
         let row = &routing.clusters["east"].rows[0];
         (row.reason.clone(), row.tls.clone())
     };
@@ -153,6 +155,8 @@ fn a_services_own_certificate_and_a_passthrough_come_first() {
     add_stored(&mut east, &keys, None);
     let expected = [("certs/all", vec!["c.com"]), ("crt+key", vec!["a.com"])];
     assert_eq!(hosts(&east), expected);
+    let stands_in = &east.table.certificates["certs/all"].stands_in;
+    assert_eq!(*stands_in, BTreeMap::from([("a.com".to_owned(), 1)]));
 }
 
 #[test]
@@ -223,28 +227,29 @@ fn proxies(mounted: &[&str], tasks: &[&[&str]]) -> World {
     world
 }
 
-/// Whether a certificate of the two secrets is served, and the row of its host.
-fn served(world: &World) -> (bool, Row) {
+/// Whether a certificate of the two secrets is awaited, and the row of its host.
+fn awaited(world: &World) -> (bool, Row) {
     let mut east = routed(&["a.com", "b.com"]);
     from_files(&mut east, "a.com", "crt", "key");
-    hold_back(world, "east", &mut east, &BTreeSet::new());
+    mark_awaited(world, "east", &mut east);
     assert_eq!(east.rows[1].state, RowState::Active, "its neighbour");
-    (!east.table.certificates.is_empty(), east.rows.remove(0))
+    let certificate = &east.table.certificates["crt+key"];
+    (certificate.awaited, east.rows.remove(0))
 }
 
 #[test]
-fn a_certificate_waits_until_every_working_proxy_has_its_files() {
+fn a_certificate_is_awaited_until_every_working_proxy_has_its_files() {
     let both: &[&str] = &["crt", "key"];
-    let (is, row) = served(&proxies(both, &[both, both]));
-    assert!(is && row.state == RowState::Active);
+    let (is, row) = awaited(&proxies(both, &[both, both]));
+    assert!(!is && row.state == RowState::Active);
     for world in [
         proxies(&[], &[]),
         proxies(&["crt"], &[]),
         proxies(both, &[both, &["crt"]]),
         proxies(&["crt"], &[both]),
     ] {
-        let (is, row) = served(&world);
-        assert!(!is);
+        let (is, row) = awaited(&world);
+        assert!(is);
         assert_eq!(row.state, RowState::Conflict);
         assert_eq!(row.reason, "CertificateWaits");
     }
@@ -256,42 +261,76 @@ fn a_proxy_that_is_being_stopped_is_not_waited_for() {
     let mut world = proxies(both, &[both, &[]]);
     let old = world.tasks.values_mut().find(|t| t.secret_files.is_empty());
     old.unwrap().desired = TaskState::Shutdown;
-    assert!(served(&world).0);
+    assert!(!awaited(&world).0);
 }
 
 #[test]
-fn a_default_certificate_that_waits_is_named_by_no_listener() {
+fn a_default_certificate_that_is_awaited_is_told_where_no_host_is() {
     let world = proxies(&[], &[]);
     let mut east = routed(&["*"]);
-    from_files(&mut east, "a.com", "crt", "key");
-    east.table.listener.default_certificate = Some("crt+key".to_owned());
-    hold_back(&world, "east", &mut east, &BTreeSet::new());
-    assert_eq!(east.table.listener.default_certificate, None);
+    from_files(&mut east, "*", "crt", "key");
+    let certificate = east.table.certificates.get_mut("crt+key").unwrap();
+    certificate.stands_in.insert("*".to_owned(), SHOWN_FIRST);
+    certificate.hosts.clear();
+    mark_awaited(&world, "east", &mut east);
     assert_eq!(east.rows[0].reason, "CertificateWaits");
+}
+
+#[test]
+fn one_that_only_stands_in_is_awaited_in_silence() {
+    let world = proxies(&[], &[]);
+    let mut east = routed(&["a.com"]);
+    from_files(&mut east, "a.com", "crt", "key");
+    let certificate = east.table.certificates.get_mut("crt+key").unwrap();
+    certificate.stands_in.insert("a.com".to_owned(), 1);
+    certificate.hosts.clear();
+    mark_awaited(&world, "east", &mut east);
+    assert!(east.table.certificates["crt+key"].awaited && east.notes.is_empty());
+    assert_eq!(east.rows[0].state, RowState::Active);
 }
 
 #[test]
 fn a_secret_that_is_not_there_is_named_with_what_to_do() {
     let mut world = proxies(&[], &[]);
     world.secrets.retain(|_, secret| secret.name != "key");
-    let (is, row) = served(&world);
-    assert!(!is);
+    let (is, row) = awaited(&world);
+    assert!(is);
     assert_eq!(row.reason, "SecretNotFound");
     assert!(row.message.contains("there is no secret key:"), "{row:?}");
 }
 
 #[test]
-fn a_stored_certificate_serves_while_the_own_one_waits() {
-    let world = proxies(&[], &[]);
-    let mut east = routed(&["a.com"]);
-    from_files(&mut east, "a.com", "crt", "key");
-    hold_back(&world, "east", &mut east, &BTreeSet::new());
-    add_stored(
-        &mut east,
-        &keyring(&[("shop", stored(&["a.com"], 1))]),
-        None,
+fn where_services_disagree_the_stored_certificate_stands_in_last() {
+    let world = story()
+        .installed()
+        .network("net")
+        .cluster("east", 1, "{default: true}")
+        .app(
+            "old",
+            &["net"],
+            1,
+            &["hosts=a.com", "port=80", "ssl_cert=a", "ssl_key=b"],
+        )
+        .app(
+            "new",
+            &["net"],
+            1,
+            &["hosts=a.com", "port=80", "ssl_cert=c", "ssl_key=d"],
+        )
+        .secret("a")
+        .secret("b")
+        .secret("c")
+        .secret("d")
+        .world();
+    let keys = keyring(&[("shop", stored(&["a.com"], 1))]);
+    let routing = certified(&world, &declared(&world), &keys);
+    let table = &routing.clusters["east"].table;
+    let turn = |name: &str| table.certificates[name].stands_in.get("a.com").copied();
+    assert_eq!(table.certificates["service/old"].hosts, ["a.com"]);
+    assert_eq!(
+        (turn("service/new"), turn("certs/shop")),
+        (Some(1), Some(2))
     );
-    assert_eq!(hosts(&east), [("certs/shop", vec!["a.com"])]);
 }
 
 #[test]
@@ -301,7 +340,7 @@ fn the_default_of_the_manifest_comes_into_the_table() {
         .cluster("east", 1, "{traffic: {tls: {defaultCertificate: shop}}}")
         .world();
     let keys = keyring(&[("shop", stored(&["a.com"], 1))]);
-    let routing = certified(&world, &declared(&world), &keys, &Served::new());
+    let routing = certified(&world, &declared(&world), &keys);
     let listener = &routing.clusters["east"].table.listener;
     assert_eq!(listener.default_certificate.as_deref(), Some("certs/shop"));
     assert!(!format!("{routing:?}").contains("very secret"));

@@ -1,5 +1,6 @@
 //! Certificates for clients.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A certificate and the hosts that it is shown for.
@@ -7,6 +8,11 @@ use std::fmt;
 pub struct Certificate {
     /// Hosts as in `Route::host` (never `*`), sorted, each once. Empty: for the default only.
     pub hosts: Vec<String>,
+    /// Hosts where it stands in for one that a proxy cannot use, and its turn: the lowest that can
+    /// be used is shown. `*` stands for the default certificate.
+    pub stands_in: BTreeMap<String, u32>,
+    /// Some proxies may not have its files yet: those go on without it, and it is no fault.
+    pub awaited: bool,
     /// Where it is.
     pub source: CertificateSource,
 }

@@ -72,13 +72,84 @@ fn a_label_that_was_there_before_is_used_and_never_taken_back() {
     assert_eq!(labels(&world, "node-0"), "region=east");
 }
 
+/// Of a definition: its constraints but for that of the system.
+fn constraints(steps: &[Step]) -> Vec<String> {
+    let spec = steps.iter().find_map(|step| match step {
+        Step::UpdateService { spec, restarts, .. } => {
+            assert!(!restarts, "proxies are restarted");
+            Some(spec)
+        }
+        _ => None,
+    });
+    let constraints = spec.unwrap().placement.constraints.iter();
+    let constraints = constraints.filter(|it| !it.starts_with("node.platform"));
+    constraints.cloned().collect()
+}
+
 #[test]
-fn another_value_in_the_manifest_replaces_our_own_value() {
-    let world = edit(
-        &settled(),
-        &EAST.replace("region: east", "region: far-east"),
+fn another_value_replaces_our_own_while_the_proxies_are_pinned_to_their_nodes() {
+    let far = EAST.replace("region: east", "region: far-east");
+    let world = edit(&settled(), &far);
+    let steps = plan_for(&world, "east").steps;
+    assert_eq!(steps.len(), 1, "no node is touched yet: {steps:?}");
+    assert_eq!(
+        constraints(&steps),
+        [
+            "node.labels.nodetype==loadbalancer",
+            "node.id!=id-node-1",
+            "node.id!=id-node-2"
+        ]
     );
-    assert!(labels(&settle(world, "east", 1), "node-0").ends_with("region=far-east"));
+    let world = apply(world, &steps);
+    let steps = plan_for(&world, "east").steps;
+    assert!(
+        matches!(
+            steps[..],
+            [Step::LabelNode { .. }, Step::UpdateService { .. }]
+        ),
+        "{steps:?}"
+    );
+    assert_eq!(
+        constraints(&steps),
+        [
+            "node.labels.nodetype==loadbalancer",
+            "node.labels.region==far-east"
+        ]
+    );
+    let world = settle(apply(world, &steps), "east", 0);
+    assert!(labels(&world, "node-0").ends_with("region=far-east"));
+}
+
+#[test]
+fn a_value_that_is_taken_back_half_way_leaves_all_as_it_was() {
+    let before = settled();
+    let world = edit(&before, &EAST.replace("region: east", "region: west"));
+    let world = apply(world.clone(), &plan_for(&world, "east").steps);
+    let world = settle(edit(&world, EAST), "east", 1);
+    let spec = |world: &World| world.services["svc-skep-proxy-east"].spec.clone();
+    assert_eq!(spec(&world), spec(&before));
+    assert_eq!(labels(&world, "node-0"), OWNED);
+}
+
+#[test]
+fn a_rolled_back_definition_keeps_the_values_that_it_needs() {
+    let mut world = edit(&settled(), &EAST.replace("region: east", "region: west"));
+    let hash = plan_for(&world, "east").spec_hash;
+    let service = world.services.get_mut("svc-skep-proxy-east").unwrap();
+    service.update = Some(crate::world::UpdateStatus {
+        state: UpdateState::RollbackCompleted,
+        ..crate::world::UpdateStatus::default()
+    });
+    let status = crate::api::Status {
+        attempted: Some(hash),
+        ..crate::api::Status::default()
+    };
+    let config = world.configs.get_mut("cfg-servicecluster.east.1").unwrap();
+    let text = serde_json::to_string(&status).unwrap();
+    config.labels.insert(names::LABEL_STATUS.to_owned(), text);
+    let plan = plan_for(&world, "east");
+    assert_eq!(plan.steps, []);
+    assert_eq!(plan.blockers[0].reason, "RolledBack");
 }
 
 #[test]

@@ -42,14 +42,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn from_any_cluster_to_any_other_two_plans_are_enough(first in spec_text(), second in spec_text()) {
+    fn from_any_cluster_to_any_other_three_plans_are_enough(first in spec_text(), second in spec_text()) {
         let world = base().cluster("east", 1, &first).world();
         // The first plan may make networks that are followed only then.
         let mut world = settle(world, "east", 1);
         let text = crate::world::testing::manifest("east", &second);
         world.configs.values_mut().for_each(|c| c.data = text.clone().into_bytes());
-        // The second one takes back the labels by which the proxies were placed until the first.
-        settle(world, "east", 2);
+        // One frees the proxies from labels that get another value, one takes back the labels by
+        // which they were placed until then.
+        settle(world, "east", 3);
     }
 
     #[test]
