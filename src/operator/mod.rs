@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod error;
+mod fleet_metrics;
 pub mod hold;
 pub mod peers;
 pub mod publish;

@@ -245,7 +245,7 @@ fn a_certificate_waits_until_every_working_proxy_has_its_files() {
     ] {
         let (is, row) = served(&world);
         assert!(!is);
-        assert_eq!(row.state, RowState::Conflict);
+        assert_eq!(row.state, RowState::Warning);
         assert_eq!(row.reason, "CertificateWaits");
     }
 }
