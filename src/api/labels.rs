@@ -8,6 +8,7 @@
 mod check;
 mod docs;
 mod kind;
+mod lenient;
 mod read;
 mod sort;
 pub mod table;
