@@ -124,6 +124,14 @@ pub fn stored_certificate(name: &str) -> String {
     format!("certs/{name}")
 }
 
+/// The service that a certificate from files is of, by the certificate's name in a route table
+/// (`service/NAME` or `service/NAME/ROUTE`).
+#[must_use]
+pub fn owner_of_certificate(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix("service/")?;
+    rest.split('/').next()
+}
+
 /// The default name of a cluster's proxy service.
 #[must_use]
 pub fn proxy_service(cluster: &str) -> String {

@@ -338,6 +338,7 @@ impl Operator {
             node: "node".to_owned(),
             build: "1".to_owned(),
             status: Arc::new(status),
+            certificates: watch::channel(Arc::default()).1,
         };
         let stop = CancellationToken::new();
         let known = skep::control::Snapshot::default();

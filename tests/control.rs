@@ -12,7 +12,7 @@ use skep::control::identity::Identity;
 use skep::control::pki::{self, Bundle};
 use skep::control::server::Server;
 use skep::control::wire::{self, BACKEND, ROUTE};
-use skep::control::{Change, ProxyState, Snapshot};
+use skep::control::{Change, ProxyState, Refusal, ShownCertificate, Snapshot};
 use skep::route::table::{Backend, Route, RouteTable, Target};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -78,12 +78,14 @@ impl Operator {
 struct Proxy {
     deliveries: mpsc::Receiver<Delivery>,
     status: watch::Receiver<ClientStatus>,
+    certificates: watch::Sender<Arc<[ShownCertificate]>>,
     _guard: DropGuard,
 }
 
 fn proxy(endpoint: String, pem: &str, ca: &str, known: Snapshot) -> Proxy {
     let (sender, status) = watch::channel(ClientStatus::default());
     let (tx, deliveries) = mpsc::channel(1);
+    let certificates = watch::Sender::default();
     let settings = ClientSettings {
         endpoint,
         identity: Identity::parse(pem, ca).unwrap(),
@@ -92,12 +94,14 @@ fn proxy(endpoint: String, pem: &str, ca: &str, known: Snapshot) -> Proxy {
         node: "node".to_owned(),
         build: "1".to_owned(),
         status: Arc::new(sender),
+        certificates: certificates.subscribe(),
     };
     let stop = CancellationToken::new();
     tokio::spawn(client::run(settings, known, tx, stop.clone()));
     Proxy {
         deliveries,
         status,
+        certificates,
         _guard: stop.drop_guard(),
     }
 }
@@ -105,6 +109,10 @@ fn proxy(endpoint: String, pem: &str, ca: &str, known: Snapshot) -> Proxy {
 impl Proxy {
     /// Takes the next change that is not the listener's.
     async fn next(&mut self, answer: Result<(), String>) -> Change {
+        self.answer(answer.map_err(Refusal::from)).await
+    }
+
+    async fn answer(&mut self, answer: Result<(), Refusal>) -> Change {
         loop {
             let delivery = soon("a change", self.deliveries.recv()).await.unwrap();
             let routed = delivery.change.type_url == BACKEND || delivery.change.type_url == ROUTE;
@@ -205,6 +213,69 @@ async fn a_refusal_is_seen_in_the_fleet_until_it_is_mended() {
     operator
         .fleet("mended", |fleet| fleet[0].nack.is_none())
         .await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_names_what_it_refuses_is_not_sent_the_rest_again() {
+    let bundle = pki::issue().unwrap();
+    let operator = operator(Server::new(), 0, &bundle).await;
+    let known = Snapshot::default();
+    let mut proxy = proxy(local(operator.port), &bundle.proxy, &bundle.ca, known);
+    let first = table(&["a.test", "b.test", "c.test"]);
+    operator.server.publish("east", first.clone());
+    let refusal = Refusal {
+        message: "b.test: no room".to_owned(),
+        parts: BTreeMap::from([("b.test".to_owned(), "no room".to_owned())]),
+    };
+    assert_eq!(names(&proxy.answer(Err(refusal)).await).len(), 3);
+    let routes = ["a.test/", "b.test/", "c.test/"];
+    assert_eq!(names(&proxy.next(Ok(())).await), routes);
+    let version = first.version();
+    let settled = |fleet: &[ProxyState]| {
+        let one = fleet.first();
+        one.is_some_and(|one| one.settled.as_deref() == Some(version.as_str()))
+    };
+    let fleet = operator.fleet("all but one", settled).await;
+    assert_eq!(fleet[0].acked, None);
+    let refused = &fleet[0].refused;
+    assert_eq!((refused.len(), refused[0].type_url), (1, BACKEND));
+    assert_eq!(
+        (refused[0].name.as_str(), refused[0].reason.as_str()),
+        ("b.test", "no room")
+    );
+    // What it took it holds, so it is told when that goes.
+    let mended = table(&["a.test"]);
+    operator.server.publish("east", mended.clone());
+    assert_eq!(proxy.next(Ok(())).await.removed, ["b.test/", "c.test/"]);
+    assert_eq!(proxy.next(Ok(())).await.removed, ["c.test"]);
+    operator.acked(&mended).await;
+    let fleet = operator.server.fleet("east");
+    assert!(fleet[0].refused.is_empty() && fleet[0].nack.is_none());
+}
+
+#[tokio::test]
+async fn an_operator_is_told_of_the_certificates_that_only_proxies_can_read() {
+    let bundle = pki::issue().unwrap();
+    let first = operator(Server::new(), 0, &bundle).await;
+    let known = Snapshot::default();
+    let mut proxy = proxy(local(first.port), &bundle.proxy, &bundle.ca, known);
+    let shown: Arc<[ShownCertificate]> = Arc::new([ShownCertificate {
+        name: "service/web".to_owned(),
+        not_after: 1_795_608_000,
+        uncovered: vec!["b.test".to_owned()],
+    }]);
+    proxy.certificates.send_replace(Arc::clone(&shown));
+    let told = |fleet: &[ProxyState]| fleet.first().is_some_and(|one| one.certificates == shown);
+    first.fleet("a report", told).await;
+    // The next operator is told, too.
+    let port = first.port;
+    first.stop.cancel();
+    proxy
+        .status("disconnected", |status| !status.connected)
+        .await;
+    drop(first);
+    let second = operator(Server::new(), port, &bundle).await;
+    second.fleet("a report", told).await;
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 mod check;
 mod docs;
 mod kind;
+mod lenient;
 mod read;
 mod sort;
 pub mod table;
@@ -32,6 +33,8 @@ pub use read::read;
 pub struct AppLabels {
     /// Service clusters by name, in the order given, each once. Empty: none is named.
     pub clusters: Vec<String>,
+    /// The label that names them, as the service carries it.
+    pub clusters_label: Option<Label>,
     /// The routes that can be served: the unnamed one first, then the named ones in order.
     pub routes: Vec<RouteLabels>,
     /// What is wrong with the labels, in order of route and label.

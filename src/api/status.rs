@@ -71,7 +71,7 @@ pub struct NodeStatus {
 }
 
 /// Counts of routes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RouteCounts {
     /// Routes in force.
@@ -80,4 +80,34 @@ pub struct RouteCounts {
     pub degraded: u64,
     /// Routes (or services) that were refused because of a fault.
     pub rejected: u64,
+    /// Certificates, routes and backends that proxies refuse; what they had before stays.
+    pub refused: u64,
+    /// What only the proxies know: what they refuse, and certificates from Docker secrets that
+    /// need attention; the first 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<RouteFault>,
+}
+
+/// What a proxy found wrong with one service's labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RouteFault {
+    /// The application service.
+    pub service: String,
+    /// Its label at fault.
+    pub label: String,
+    /// The value of that label.
+    pub value: String,
+    /// CamelCase reason: `CertificateUnusable`, `PasswordsUnusable`, `AuthoritiesUnusable`,
+    /// `RouteRefused`, `BackendRefused`, `CertificateExpired`, `CertificateExpiring` or
+    /// `CertificateHostMismatch`.
+    pub reason: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// What it is in the route table: `Certificate`, `Backend`, `Route` or `Passthrough`.
+    pub part: String,
+    /// Its name there.
+    pub name: String,
 }

@@ -54,12 +54,13 @@ pub fn render(
         None => text.push_str("Status:         none yet; the operator writes it\n"),
     }
     section(&mut text, "Proxies", &proxies(&cluster, world, now));
-    let routes = routing
-        .clusters
-        .get(&declared.name)
-        .map(|one| routes::of_cluster(&declared.name, one))
-        .unwrap_or_default();
-    section(&mut text, "Routes", &routes);
+    let routing = routing.clusters.get(&declared.name);
+    let routes = routing.map(|one| routes::of_cluster(&declared.name, one));
+    section(&mut text, "Routes", &routes.unwrap_or_default());
+    let faults = routing.map(routes::faults_of).unwrap_or_default();
+    if !faults.is_empty() {
+        section(&mut text, "Route faults", &faults);
+    }
     Ok(text)
 }
 

@@ -12,7 +12,7 @@ use super::session::Session;
 use super::table::Table;
 use crate::route::{ClusterRouting, Routing};
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "CLUSTER",
     "HOST",
     "PATH",
@@ -21,6 +21,7 @@ const COLUMNS: [&str; 8] = [
     "WEIGHT",
     "STATE",
     "REASON",
+    "LABEL",
 ];
 const WIDE: [&str; 12] = [
     "CLUSTER",
@@ -31,9 +32,9 @@ const WIDE: [&str; 12] = [
     "WEIGHT",
     "STATE",
     "REASON",
+    "LABEL",
     "ADDRESSES",
     "TLS",
-    "LABEL",
     "MESSAGE",
 ];
 
@@ -79,6 +80,9 @@ struct OrphanView {
     service: String,
     reason: String,
     message: String,
+    /// The label at fault, or the one to add.
+    label: String,
+    value: String,
 }
 
 /// Prints the routes.
@@ -88,7 +92,13 @@ pub async fn run(session: &Session, args: &RoutesArgs) -> Result {
     let cluster = typed.first().map(String::as_str);
     let look = session.look().await?;
     let shown = render(&look.routing, cluster, args.output, !args.no_headers)?;
-    session.terminal.data(&shown)
+    session.terminal.data(&shown)?;
+    if args.output == Report::Table
+        && let Some(hint) = hint(&look.routing, cluster)
+    {
+        session.terminal.warning(&hint);
+    }
+    Ok(())
 }
 
 /// The routes of one cluster, or of all with the orphans, in the form asked for.
@@ -107,12 +117,46 @@ pub fn render(
     })
 }
 
+/// Where to read more, when something is wrong.
+fn hint(routing: &Routing, cluster: Option<&str>) -> Option<String> {
+    let clusters = routing.clusters.iter();
+    let shown = clusters.filter(|(name, _)| cluster.is_none_or(|cluster| cluster == *name));
+    let rows = shown.flat_map(|(_, one)| &one.rows);
+    let wrong = rows.filter(|row| !row.reason.is_empty()).count();
+    let orphans = cluster.map_or(routing.orphans.len(), |_| 0);
+    let wrong = wrong + orphans;
+    (wrong > 0).then(|| {
+        format!(
+            "rows with a reason: {wrong}; `skep routes -o wide` says what is wrong and what to do"
+        )
+    })
+}
+
 /// The routes of one cluster as a table without its name, for `describe`.
 #[must_use]
 pub fn of_cluster(name: &str, routing: &ClusterRouting) -> String {
     let mut table = Table::new(&COLUMNS[1..]);
     for route in routes(name, routing) {
         table.row(cells(&route, false).into_iter().skip(1));
+    }
+    if table.is_empty() {
+        return String::new();
+    }
+    table.render(true, 2)
+}
+
+/// What is wrong with the routes of one cluster and what to do, for `describe`.
+#[must_use]
+pub fn faults_of(routing: &ClusterRouting) -> String {
+    let mut table = Table::new(&["SERVICE", "HOST", "REASON", "LABEL", "MESSAGE"]);
+    for row in routing.rows.iter().filter(|row| !row.reason.is_empty()) {
+        table.row([
+            row.service.clone(),
+            row.host.clone(),
+            row.reason.clone(),
+            label(&row.label, &row.value),
+            row.message.clone(),
+        ]);
     }
     if table.is_empty() {
         return String::new();
@@ -132,6 +176,8 @@ fn view(routing: &Routing, cluster: Option<&str>) -> Result<View> {
                     service: orphan.service.clone(),
                     reason: orphan.reason.clone(),
                     message: orphan.message.clone(),
+                    label: orphan.label.clone(),
+                    value: orphan.value.clone(),
                 })
                 .collect(),
         });
@@ -206,6 +252,7 @@ fn table(view: &View, wide: bool) -> Table {
         cells[3].clone_from(&orphan.service);
         "Orphan".clone_into(&mut cells[6]);
         cells[7].clone_from(&orphan.reason);
+        cells[8] = label(&orphan.label, &orphan.value);
         if wide {
             cells[11].clone_from(&orphan.message);
         }
@@ -237,17 +284,22 @@ fn cells(route: &RouteView, wide: bool) -> Vec<String> {
         route.weight.map(|w| w.to_string()).unwrap_or_default(),
         route.state.clone(),
         route.reason.clone(),
+        label(&route.label, &route.value),
     ];
     if wide {
-        let label = if route.label.is_empty() {
-            String::new()
-        } else {
-            format!("{}={}", route.label, route.value)
-        };
         let addresses = route.endpoints.join(",");
-        cells.extend([addresses, route.tls.clone(), label, route.message.clone()]);
+        cells.extend([addresses, route.tls.clone(), route.message.clone()]);
     }
     cells
+}
+
+/// A label as people write it.
+fn label(key: &str, value: &str) -> String {
+    if key.is_empty() {
+        String::new()
+    } else {
+        format!("{key}={value}")
+    }
 }
 
 #[cfg(test)]

@@ -58,7 +58,14 @@ impl View {
         let declared = declared(&world);
         // What is sealed only the operator can read; its labels say enough here.
         let keyring = Keyring::of_labels(&world);
-        let routing = route::certified(&world, &declared, &keyring);
+        let mut routing = route::certified(&world, &declared, &keyring);
+        // What only the proxies know, the operator has written into the status.
+        for (name, cluster) in &mut routing.clusters {
+            let status = declared.get(name).and_then(|one| one.status.as_ref());
+            if let Some(status) = status {
+                crate::status::mark(&world, cluster, &status.routes.faults);
+            }
+        }
         Self {
             world,
             declared,

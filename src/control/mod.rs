@@ -13,4 +13,6 @@ pub mod server;
 pub mod session;
 pub mod wire;
 
-pub use resource::{Change, ProxyState, Resource, Snapshot, TypeUrl};
+pub use resource::{
+    Change, ProxyState, Refusal, Refused, Resource, ShownCertificate, Snapshot, TypeUrl,
+};

@@ -12,6 +12,11 @@ pub const SERVICE: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService
 pub const DELTA_PATH: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 
+/// The type of a request that only reports. Servers that do not know it pass it over.
+pub const REPORT: &str = "type.skep.dev/report.v1";
+/// The type of one [`Fault`] among the details of a refusal.
+pub const FAULT: &str = "type.skep.dev/fault.v1";
+
 /// From client to server: subscribe, acknowledge, refuse.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DeltaDiscoveryRequest {
@@ -36,6 +41,9 @@ pub struct DeltaDiscoveryRequest {
     /// Set when the response is refused.
     #[prost(message, optional, tag = "7")]
     pub error_detail: Option<Status>,
+    /// What the client sees of its own, with [`REPORT`] as the type. Ours; others skip it.
+    #[prost(message, optional, tag = "1001")]
+    pub report: Option<Report>,
 }
 
 /// From server to client: what came, changed or went.
@@ -121,4 +129,40 @@ pub struct Status {
     /// For people.
     #[prost(string, tag = "2")]
     pub message: String,
+    /// Each [`Fault`] by itself; none: the whole response is refused.
+    #[prost(message, repeated, tag = "3")]
+    pub details: Vec<Any>,
+}
+
+/// One resource that is refused; the others of its response are taken.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Fault {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// For people.
+    #[prost(string, tag = "2")]
+    pub reason: String,
+}
+
+/// What a proxy sees that its operator cannot.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Report {
+    /// The certificates that it has from files.
+    #[prost(message, repeated, tag = "1")]
+    pub certificates: Vec<CertificateReport>,
+}
+
+/// A certificate from a file. Nothing of its key.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct CertificateReport {
+    /// The name of its resource.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// Seconds since 1970 after which it is not valid; 0: it does not say.
+    #[prost(int64, tag = "2")]
+    pub not_after: i64,
+    /// Hosts that it is shown for and that it does not name.
+    #[prost(string, repeated, tag = "3")]
+    pub uncovered: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! What travels on the control stream: named, versioned, opaque resources.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -53,6 +54,47 @@ pub struct Change {
     pub removed: Vec<String>,
 }
 
+/// Why a change was not taken, or what of it was not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// All of it, for people.
+    pub message: String,
+    /// The resources that were refused, with the reason; all others were taken. Empty: nothing
+    /// was.
+    pub parts: BTreeMap<String, String>,
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            parts: BTreeMap::new(),
+        }
+    }
+}
+
+/// A published resource that a proxy does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its type.
+    pub type_url: TypeUrl,
+    /// Its name.
+    pub name: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// A certificate that a proxy has from a file, as it reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShownCertificate {
+    /// The name of its resource.
+    pub name: String,
+    /// Seconds since 1970 after which it is not valid; 0: it does not say.
+    pub not_after: i64,
+    /// Hosts that it is shown for and that it does not name; the first few.
+    pub uncovered: Vec<String>,
+}
+
 /// What the operator knows of one connected proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxyState {
@@ -64,8 +106,14 @@ pub struct ProxyState {
     pub node: String,
     /// [`Snapshot::version`] that it has wholly acknowledged; `None` before the first.
     pub acked: Option<String>,
+    /// [`Snapshot::version`] of which it has taken or refused everything; `None` before the first.
+    pub settled: Option<String>,
     /// What it refused last, when it has not been mended since.
     pub nack: Option<String>,
+    /// What of the published it does not take, one by one.
+    pub refused: Vec<Refused>,
+    /// The certificates that it has from files; older proxies tell none.
+    pub certificates: Arc<[ShownCertificate]>,
     /// Version of its binary.
     pub build: String,
 }

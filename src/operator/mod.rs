@@ -8,6 +8,7 @@
 mod accepted;
 pub mod act;
 pub mod error;
+mod fleet_metrics;
 pub mod hold;
 pub mod peers;
 pub mod publish;

@@ -19,6 +19,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_util::sync::CancellationToken;
 
 use super::reconcile::Key;
+use super::report::report_of;
 use crate::control::ProxyState;
 use crate::runtime::{Wake, Waker};
 use crate::status::ProxyReport;
@@ -54,9 +55,8 @@ struct Told {
 #[derive(Debug, Serialize, Deserialize)]
 struct Proxy {
     cluster: String,
-    task: String,
-    acked: Option<String>,
-    nack: Option<String>,
+    #[serde(flatten)]
+    report: ProxyReport,
 }
 
 impl Default for Peers {
@@ -75,10 +75,8 @@ impl Peers {
     #[must_use]
     pub fn tell(&self, proxies: Vec<ProxyState>) -> String {
         let proxies = proxies.into_iter().map(|proxy| Proxy {
-            cluster: proxy.cluster,
-            task: proxy.task,
-            acked: proxy.acked,
-            nack: proxy.nack,
+            cluster: proxy.cluster.clone(),
+            report: report_of(proxy),
         });
         let told = Told {
             instance: self.instance.to_string(),
@@ -139,11 +137,8 @@ impl Peers {
         let replicas = told.len();
         let mut proxies: BTreeMap<String, Vec<ProxyReport>> = BTreeMap::new();
         for proxy in told.into_iter().flat_map(|told| told.proxies) {
-            proxies.entry(proxy.cluster).or_default().push(ProxyReport {
-                task: proxy.task,
-                acked: proxy.acked,
-                nack: proxy.nack,
-            });
+            let known = proxies.entry(proxy.cluster).or_default();
+            known.push(proxy.report);
         }
         let mut known = self.lock();
         known.replicas = replicas;

@@ -156,7 +156,7 @@ impl Context {
         let held = report?;
         self.prune(declared).await?;
         let routing = view.routing_of(&declared.name);
-        let aging = routing.is_some_and(|routing| !routing.certificates.is_empty());
+        let aging = routing.is_some_and(|routing| !routing.table.certificates.is_empty());
         Ok(match (action, held) {
             (Action::AwaitChange, None) if aging => Action::Requeue(AGING),
             (Action::AwaitChange, Some(left)) => Action::Requeue(left),

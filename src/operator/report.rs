@@ -9,10 +9,11 @@ use super::reconcile::Context;
 use super::telemetry::ClusterLabels;
 use super::view::View;
 use crate::api::{ConditionStatus, ConditionType, Status};
+use crate::control::{ProxyState, wire};
 use crate::names;
 use crate::plan::Plan;
-use crate::status::ProxyReport;
 use crate::status::build::{StatusInputs, status};
+use crate::status::{FileCertificate, Part, ProxyReport, Refusal};
 use crate::store;
 use crate::world::declared::Declared;
 
@@ -50,7 +51,7 @@ impl Context {
             now: &now(),
             attempted: attempted.as_deref(),
         });
-        self.note_ready(&declared.name, &status);
+        self.note(&declared.name, &status, &fleet);
         if let Some(left) = self.unsettled(declared, &status) {
             return Ok(Some(left));
         }
@@ -63,13 +64,7 @@ impl Context {
     /// The proxies of a cluster: those connected here, and those that other replicas tell of.
     fn fleet(&self, cluster: &str) -> Vec<ProxyReport> {
         let own = self.server.fleet(cluster).into_iter();
-        let mut fleet: Vec<ProxyReport> = own
-            .map(|proxy| ProxyReport {
-                task: proxy.task,
-                acked: proxy.acked,
-                nack: proxy.nack,
-            })
-            .collect();
+        let mut fleet: Vec<ProxyReport> = own.map(report_of).collect();
         for proxy in self.peers.proxies(cluster) {
             if fleet.iter().all(|known| known.task != proxy.task) {
                 fleet.push(proxy);
@@ -113,7 +108,7 @@ impl Context {
         told && connected < proxies.filter(|task| task.serves()).count()
     }
 
-    fn note_ready(&self, cluster: &str, status: &Status) {
+    fn note(&self, cluster: &str, status: &Status, fleet: &[ProxyReport]) {
         let ready = status
             .conditions
             .iter()
@@ -125,6 +120,38 @@ impl Context {
             .ready
             .get_or_create(&labels)
             .set(f64::from(u8::from(ready)));
+        let refused = i64::try_from(status.routes.refused).unwrap_or(i64::MAX);
+        (self.telemetry.refused.get_or_create(&labels)).set(refused);
+        let faults = &status.routes.faults;
+        self.telemetry.fleets.tell(cluster, faults, fleet);
+    }
+}
+
+/// What a connected proxy says, as the status understands it.
+pub(super) fn report_of(proxy: ProxyState) -> ProxyReport {
+    let certificates = proxy.certificates.iter().map(|one| FileCertificate {
+        name: one.name.clone(),
+        not_after: one.not_after,
+        uncovered: one.uncovered.clone(),
+    });
+    let refused = proxy.refused.into_iter().map(|one| Refusal {
+        part: match one.type_url {
+            wire::CERTIFICATE => Part::Certificate,
+            wire::BACKEND => Part::Backend,
+            wire::ROUTE => Part::Route,
+            wire::PASSTHROUGH => Part::Passthrough,
+            _ => Part::Listener,
+        },
+        name: one.name,
+        reason: one.reason,
+    });
+    ProxyReport {
+        certificates: certificates.collect(),
+        refused: refused.collect(),
+        task: proxy.task,
+        acked: proxy.acked,
+        settled: proxy.settled,
+        nack: proxy.nack,
     }
 }
 

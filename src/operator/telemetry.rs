@@ -12,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::fleet_metrics::FleetMetrics;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Outcome {
@@ -84,6 +86,10 @@ pub struct Telemetry {
     pub ready: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
     /// When each stored certificate ends, in seconds since 1970.
     pub not_after: Family<CertificateLabels, Gauge>,
+    /// What only the proxies know.
+    pub fleets: FleetMetrics,
+    /// Parts of routes that proxies refuse, by cluster.
+    pub refused: Family<ClusterLabels, Gauge>,
     /// The names of those that have such a figure.
     told: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -104,6 +110,8 @@ impl Telemetry {
             orphans: Gauge::default(),
             ready: Family::default(),
             not_after: Family::default(),
+            fleets: FleetMetrics::default(),
+            refused: Family::default(),
             told: Arc::default(),
         };
         for outcome in [
@@ -125,6 +133,7 @@ impl Telemetry {
             "When each stored certificate ends, in seconds since 1970",
             self.not_after.clone(),
         );
+        self.fleets.register(&mut registry);
         let skep = registry.sub_registry_with_prefix("skep_operator");
         skep.register("reconciles", "Runs by outcome", self.runs.clone());
         skep.register("errors", "Errors by category", self.errors.clone());
@@ -149,6 +158,11 @@ impl Telemetry {
             "routes_rejected",
             "Routes refused because of a fault",
             self.rejected.clone(),
+        );
+        skep.register(
+            "routes_refused",
+            "Certificates, routes and backends that proxies refuse because of one service's labels",
+            self.refused.clone(),
         );
         skep.register(
             "orphans",
@@ -200,6 +214,8 @@ impl Telemetry {
         };
         self.routes.remove(&labels);
         self.rejected.remove(&labels);
+        self.refused.remove(&labels);
+        self.fleets.tell(cluster, &[], &[]);
         self.ready.remove(&labels);
     }
 

@@ -20,7 +20,7 @@ use super::worker::Shared;
 use crate::control::client::Delivery;
 use crate::control::session::TYPES;
 use crate::control::wire::{BACKEND, CERTIFICATE, LISTENER, PASSTHROUGH, ROUTE};
-use crate::control::{Change, Resource, Snapshot, TypeUrl};
+use crate::control::{Change, Refusal, Resource, Snapshot, TypeUrl};
 
 /// Changes that come close together are written at once.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -80,7 +80,8 @@ impl Source {
                 upserts,
                 removed: Vec::new(),
             };
-            if let Err(reason) = self.apply(change) {
+            if let Err(refusal) = self.apply(change) {
+                let reason = refusal.message;
                 tracing::warn!(reason, "part of the kept state is not used");
             }
         }
@@ -88,18 +89,18 @@ impl Source {
     }
 
     /// Takes in a change; `Err` names what could not be used. The rest is in the next table.
-    pub(super) fn apply(&mut self, change: Change) -> Result<(), String> {
+    pub(super) fn apply(&mut self, change: Change) -> Result<(), Refusal> {
         let Change {
             type_url,
             upserts,
             removed,
         } = change;
         let Some(kind) = TYPES.into_iter().find(|kind| **kind == *type_url) else {
-            return Err(format!("this proxy knows no resources of type {type_url}"));
+            return Err(format!("this proxy knows no resources of type {type_url}").into());
         };
         self.heard_listener |= kind == LISTENER;
         self.heard_routes |= kind == ROUTE || kind == PASSTHROUGH;
-        let mut faults = Vec::new();
+        let mut faults = BTreeMap::new();
         for (name, resource) in upserts {
             match self.upsert(kind, &name, &resource) {
                 Ok(true) => {
@@ -113,14 +114,14 @@ impl Source {
                 }
                 Err(fault) => {
                     count(&self.shared.metrics.changes_refused);
-                    faults.push(format!("{name}: {fault}"));
                     match kind {
                         ROUTE | BACKEND => self.remember_refused(kind, &name, &resource),
                         CERTIFICATE => {
-                            self.refused.insert(name, resource);
+                            self.refused.insert(name.clone(), resource);
                         }
                         _ => {}
                     }
+                    faults.insert(name, fault);
                 }
             }
         }
@@ -144,7 +145,13 @@ impl Source {
         if faults.is_empty() {
             Ok(())
         } else {
-            Err(faults.join("; "))
+            let each = faults
+                .iter()
+                .map(|(name, fault)| format!("{name}: {fault}"));
+            Err(Refusal {
+                message: each.collect::<Vec<_>>().join("; "),
+                parts: faults,
+            })
         }
     }
 
@@ -203,7 +210,13 @@ impl Source {
 
     /// From now on requests follow what was taken in.
     pub(super) fn publish(&mut self) {
-        self.shared.tables.store(self.assembler.build());
+        let table = self.assembler.build();
+        self.shared.certificates.send_if_modified(|told| {
+            let news = *told != table.secure.from_files;
+            told.clone_from(&table.secure.from_files);
+            news
+        });
+        self.shared.tables.store(table);
     }
 
     fn is_whole(&self) -> bool {

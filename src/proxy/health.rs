@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::body::RequestBody;
 use super::table::{Endpoint, LiveBackend};
-use super::upstream::Lease;
+use super::upstream::{Failure, Lease};
 use crate::route::HealthCheck;
 
 /// The checkers of a process.
@@ -127,7 +127,10 @@ async fn ask(endpoint: &Arc<Endpoint>, check: &HealthCheck) -> Result<(), String
             .map_err(|failed| failed.to_string())?;
         let request = request(check).map_err(|error| error.to_string())?;
         let answer = lease.exchange(request, None, within).await;
-        let answer = answer.map_err(|failure| format!("no answer: {failure:?}"))?;
+        let answer = answer.map_err(|failure| match failure {
+            Failure::Broken { .. } => "the connection closed without an answer".to_owned(),
+            Failure::TimedOut | Failure::Stalled => "no answer in time".to_owned(),
+        })?;
         let status = answer.status().as_u16();
         let is_good = match check.status {
             Some(good) => status == good,

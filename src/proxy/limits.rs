@@ -57,6 +57,9 @@ pub(super) const RETRY_FEW: usize = 3;
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(25);
 /// Lines of metrics about single endpoints.
 pub(super) const ENDPOINTS_TOLD: usize = 1_000;
+/// Certificates from files that the operator is told of, and hosts of each that it does not name.
+pub(super) const CERTIFICATES_TOLD: usize = 1_000;
+pub(super) const HOSTS_TOLD: usize = 5;
 /// Access log lines that may wait; more are counted and dropped.
 pub(super) const LOG_LINES: usize = 16_384;
 /// A path in the access log is cut off after so many bytes, a user agent or host after a quarter.

@@ -13,7 +13,7 @@
 //! | `send`, `upstream`, `stalls` | to an endpoint, another one where that fails, and back |
 //! | `health` | endpoints are asked for a sign of life |
 //! | `linger` | the end of a connection that a client still writes to |
-//! | `access_log`, `metrics`, `reasons`, `report`, `admin` | what is told of it |
+//! | `access_log`, `metrics`, `reasons`, `words`, `report`, `admin` | what is told of it |
 //! | `control`, `state`, `seal` | where tables come from: the operator, and the disk |
 //! | `run`, `drain` | the beginning and the end |
 
@@ -58,6 +58,7 @@ mod tls;
 mod tunnel;
 mod upstream;
 mod watch;
+mod words;
 mod worker;
 
 pub use assemble::Assembler;

@@ -22,6 +22,7 @@ use super::settings::ProxySettings;
 use super::table::Table;
 use super::worker::{Shared, Speech, Worker};
 use super::{Error, Result, admin, limits, state};
+use crate::control::ShownCertificate;
 use crate::control::client::{self, ClientSettings, ClientStatus, Delivery};
 use crate::control::identity::Identity;
 
@@ -46,6 +47,7 @@ pub async fn run(settings: ProxySettings, shutdown: CancellationToken) -> Result
         let changes = Changes {
             deliveries,
             status: status.subscribe(),
+            certificates: watch::Sender::default(),
             streamed: false,
         };
         let served = serve(settings, changes, known, shutdown).await;
@@ -59,6 +61,7 @@ pub async fn run(settings: ProxySettings, shutdown: CancellationToken) -> Result
         })?;
     let status = Arc::new(watch::Sender::new(ClientStatus::default()));
     let receiver = status.subscribe();
+    let certificates = watch::Sender::default();
     let settings_of_client = ClientSettings {
         endpoint: control.endpoint,
         identity,
@@ -67,6 +70,7 @@ pub async fn run(settings: ProxySettings, shutdown: CancellationToken) -> Result
         node: settings.node.clone(),
         build: env!("CARGO_PKG_VERSION").to_owned(),
         status,
+        certificates: certificates.subscribe(),
     };
     // Routes go on changing while requests are finished: only the end ends the stream.
     let over = CancellationToken::new();
@@ -80,6 +84,7 @@ pub async fn run(settings: ProxySettings, shutdown: CancellationToken) -> Result
     let changes = Changes {
         deliveries,
         status: receiver,
+        certificates,
         streamed: true,
     };
     serve(settings, changes, tell_known, shutdown).await
@@ -99,6 +104,7 @@ pub async fn run_with(
     let changes = Changes {
         deliveries,
         status: status.subscribe(),
+        certificates: watch::Sender::default(),
         streamed: false,
     };
     serve(settings, changes, known, shutdown).await
@@ -108,6 +114,8 @@ pub async fn run_with(
 struct Changes {
     deliveries: mpsc::Receiver<Delivery>,
     status: watch::Receiver<ClientStatus>,
+    /// Where it is told what certificates there are from files.
+    certificates: watch::Sender<Arc<[ShownCertificate]>>,
     /// They come over a control stream, and `status` is its.
     streamed: bool,
 }
@@ -131,6 +139,7 @@ async fn serve(
         drain: Drain::new(),
         ids: Ids::new(),
         control: changes.status,
+        certificates: changes.certificates,
     });
     let bind = |source| Error::Bind {
         address: settings.admin,

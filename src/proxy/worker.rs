@@ -21,6 +21,7 @@ use super::metrics::{Metrics, count};
 use super::stalls::Stalls;
 use super::table::Table;
 use super::{clock, connection, limits, tls};
+use crate::control::ShownCertificate;
 use crate::control::client::ClientStatus;
 
 /// What all workers share.
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) ids: Ids,
     /// The control stream, for health and metrics.
     pub(super) control: watch::Receiver<ClientStatus>,
+    /// The certificates from files, for the operator.
+    pub(super) certificates: watch::Sender<Arc<[ShownCertificate]>>,
 }
 
 #[cfg(test)]
@@ -46,6 +49,7 @@ impl Shared {
             drain: Drain::new(),
             ids: Ids::new(),
             control: status.subscribe(),
+            certificates: watch::Sender::default(),
         };
         (Arc::new(shared), status)
     }

@@ -250,17 +250,3 @@ impl Grant {
         }
     }
 }
-
-impl Row {
-    /// Where it stands among the rows.
-    fn place(&self) -> (&str, &str, &str, &str, &str, &str) {
-        (
-            &self.host,
-            &self.path,
-            &self.when,
-            &self.service,
-            &self.label,
-            &self.reason,
-        )
-    }
-}

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::assemble::Assembly;
 use super::claim::{self, Application, Grant};
 use super::reach::Fabric;
-use super::{ClusterRouting, Listener, Orphan, Routing, Row};
+use super::{ClusterRouting, Listener, Orphan, Routing, Row, RowState};
 use crate::api::ServiceClusterSpec;
-use crate::api::labels;
+use crate::api::{grammar, labels};
 use crate::names;
 use crate::world::{Age, Declared, Service, Task, World};
 
@@ -29,15 +29,23 @@ pub fn routing(world: &World, declared: &BTreeMap<String, Declared>) -> Routing 
     let default = declared.values().find(|cluster| cluster.is_default());
     let default = default.map(|cluster| cluster.name.as_str());
     for app in applications(world) {
-        for name in wanted(&app, default, &mut orphans) {
+        let names = wanted(&app, default, &mut orphans);
+        let (there, missing): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .partition(|name| clusters.contains_key(name.as_str()));
+        let missing = missing.iter().map(|name| homeless(&app, name, declared));
+        let missing: Vec<Orphan> = missing.collect();
+        for name in &there {
             if let Some(cluster) = clusters.get_mut(name.as_str()) {
                 let admission = &cluster.spec.admission;
                 let (grants, rows) = claim::decide(world, admission, &cluster.fabric, &app);
                 cluster.grants.extend(grants);
                 cluster.rows.extend(rows);
-            } else {
-                orphans.push(homeless(&app, &name, declared));
+                cluster.rows.extend(missing.iter().map(half_served));
             }
+        }
+        if there.is_empty() {
+            orphans.extend(missing);
         }
     }
     orphans.sort_by(|a, b| (&a.service, &a.message).cmp(&(&b.service, &b.message)));
@@ -118,11 +126,13 @@ fn wanted(app: &Application<'_>, default: Option<&str>, orphans: &mut Vec<Orphan
     if !app.labels.clusters.is_empty() {
         return app.labels.clusters.clone();
     }
-    let mut orphan = |reason: &str, message: String| {
+    let mut orphan = |reason: &str, message: String, label: &str, value: &str| {
         orphans.push(Orphan {
             service: app.service.spec.name.clone(),
             reason: reason.to_owned(),
             message,
+            label: label.to_owned(),
+            value: value.to_owned(),
         });
         Vec::new()
     };
@@ -133,10 +143,8 @@ fn wanted(app: &Application<'_>, default: Option<&str>, orphans: &mut Vec<Orphan
         .iter()
         .find(|fault| fault.fatal && fault.reason == "InvalidServiceCluster");
     if let Some(fault) = bad {
-        return orphan(
-            fault.reason,
-            format!("{}={}: {}", fault.label, fault.value, fault.message),
-        );
+        let message = claim::fault_message(fault);
+        return orphan(fault.reason, message, &fault.label, &fault.value);
     }
     let asks_for_nothing = app.labels.routes.is_empty() && app.labels.fatal().is_none();
     match default {
@@ -145,6 +153,8 @@ fn wanted(app: &Application<'_>, default: Option<&str>, orphans: &mut Vec<Orphan
         None => orphan(
             "NoDefaultCluster",
             "the service names no cluster and none is the default: add label com.docker.lb.service_cluster, or set spec.default on one cluster".to_owned(),
+            "com.docker.lb.service_cluster",
+            "",
         ),
     }
 }
@@ -157,23 +167,51 @@ fn homeless(app: &Application<'_>, name: &str, declared: &BTreeMap<String, Decla
             format!("service cluster {name} has no valid manifest yet: see `skep describe {name}`"),
         )
     } else {
-        let known: Vec<&str> = declared.keys().take(8).map(String::as_str).collect();
+        let all = || declared.keys().map(String::as_str);
+        let known: Vec<&str> = all().take(8).collect();
         let known = if known.is_empty() {
             "there is none yet".to_owned()
         } else {
             format!("there are {}", known.join(", "))
         };
+        let near = grammar::nearest(name, all());
+        let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
         (
             "ClusterNotFound",
             format!(
-                "there is no service cluster {name}, {known}: correct the label or apply the cluster"
+                "there is no service cluster {name}, {known}: correct the label or apply the cluster{near}"
             ),
         )
     };
+    let label = app.labels.clusters_label.as_ref();
     Orphan {
         service: app.service.spec.name.clone(),
         reason: reason.to_owned(),
         message,
+        label: label.map(|label| label.key.clone()).unwrap_or_default(),
+        value: label
+            .map(|label| grammar::shown(&label.value))
+            .unwrap_or_default(),
+    }
+}
+
+/// A service that other clusters serve, told of one that does not.
+fn half_served(missing: &Orphan) -> Row {
+    let Orphan {
+        service,
+        reason,
+        message,
+        label,
+        value,
+    } = missing.clone();
+    Row {
+        service,
+        state: RowState::Warning,
+        reason,
+        message,
+        label,
+        value,
+        ..Row::default()
     }
 }
 

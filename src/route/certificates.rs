@@ -141,7 +141,7 @@ fn tell_dead_ends(cluster: &mut ClusterRouting) {
     let sent: BTreeSet<String> = sent.map(|route| route.host.clone()).collect();
     for row in &mut cluster.rows {
         if row.state == RowState::Active && sent.contains(&row.host) {
-            row.state = RowState::Conflict;
+            row.state = RowState::Warning;
             "NoCertificate".clone_into(&mut row.reason);
             row.message = format!(
                 "clients are sent to https://{}, and the host has no certificate: add one with `skep certs add` or the labels ssl_cert and ssl_key, or take ssl_only (https_redirect) away",

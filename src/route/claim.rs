@@ -8,7 +8,7 @@ use super::{secret, settings};
 use crate::api::grammar::shown;
 use crate::api::labels::{AppLabels, LabelFault, RouteLabels};
 use crate::api::service_cluster::Admission;
-use crate::world::{Service, Task, World};
+use crate::world::{Mode, Service, Task, TaskState, World};
 
 /// The host that stands for all that no route names.
 pub(super) const ANY_HOST: &str = "*";
@@ -82,9 +82,11 @@ pub(super) fn decide(
                 grant.name = backend_name(&grant, labels.port, &grants);
                 grants.push(grant);
             }
-            Err(refusal) => {
-                let each = hosts.iter();
-                rows.extend(each.map(|host| refusal_row(app, labels, host, &refusal)));
+            Err(refusals) => {
+                for refusal in &refusals {
+                    let each = hosts.iter();
+                    rows.extend(each.map(|host| refusal_row(app, labels, host, refusal)));
+                }
             }
         }
     }
@@ -110,31 +112,42 @@ fn grant(
     app: &Application<'_>,
     labels: &RouteLabels,
     hosts: BTreeSet<String>,
-) -> Result<(Grant, Vec<Row>), Refusal> {
+) -> Result<(Grant, Vec<Row>), Vec<Refusal>> {
     let service = app.service;
-    let policy = settings::policy(world, service, labels)?;
-    let mut backend = settings::backend(world, service, labels)?;
-    let way = reach::way(world, fabric, service, labels.text("network"), labels.port)?;
+    let policy = settings::policy(world, service, labels);
+    let backend = settings::backend(world, service, labels);
+    let way = reach::way(world, fabric, service, labels.text("network"), labels.port);
+    let pair = certificate(world, service, labels);
+    let (policy, mut backend, way) = match (policy, backend, way) {
+        (Ok(policy), Ok(backend), Ok(way)) => (policy, backend, way),
+        // All at once: whoever mends one should not be told of the next only then.
+        (policy, backend, way) => {
+            let refusals = [policy.err(), backend.err(), way.err()];
+            let others = pair.err().into_iter().flatten();
+            return Err(refusals.into_iter().flatten().chain(others).collect());
+        }
+    };
     let mut rows = Vec::new();
     backend.endpoints = if settings::is_virtual(labels) {
         rows.extend(no_affinity(app, labels));
-        reach::virtual_endpoint(&way, service, &app.tasks, labels.port)?
+        reach::virtual_endpoint(&way, service, &app.tasks, labels.port)
+            .map_err(|refusal| vec![refusal])?
     } else {
         reach::endpoints(world, &way, service, &app.tasks, labels.port)
     };
-    let certificate = match certificate(world, service, labels) {
-        Ok(pair) => pair,
-        Err(refusal) => {
-            let row = refusal_row(app, labels, "", &refusal);
-            rows.push(Row {
-                state: RowState::Conflict,
+    let certificate = pair.unwrap_or_else(|refusals| {
+        let bare = refusals.iter().map(|refusal| {
+            let row = refusal_row(app, labels, "", refusal);
+            Row {
+                state: RowState::Warning,
                 message: format!("{}; until then the hosts have no certificate", row.message),
                 path: String::new(),
                 ..row
-            });
-            None
-        }
-    };
+            }
+        });
+        rows.extend(bare);
+        None
+    });
     let path = settings::path(labels);
     let grant = Grant {
         service: service.spec.name.clone(),
@@ -168,7 +181,7 @@ fn certificate(
     world: &World,
     service: &Service,
     labels: &RouteLabels,
-) -> Result<Option<(String, String)>, Refusal> {
+) -> Result<Option<(String, String)>, Vec<Refusal>> {
     let find = |label: &'static str, name: &str| {
         secret::find(world, service, name).map_err(|absent| Refusal {
             reason: absent.reason,
@@ -176,9 +189,12 @@ fn certificate(
             label,
         })
     };
-    match (labels.text("ssl_cert"), labels.text("ssl_key")) {
-        (Some(chain), Some(key)) => Ok(Some((find("ssl_cert", chain)?, find("ssl_key", key)?))),
-        _ => Ok(None),
+    let (Some(chain), Some(key)) = (labels.text("ssl_cert"), labels.text("ssl_key")) else {
+        return Ok(None);
+    };
+    match (find("ssl_cert", chain), find("ssl_key", key)) {
+        (Ok(chain), Ok(key)) => Ok(Some((chain, key))),
+        (chain, key) => Err(chain.err().into_iter().chain(key.err()).collect()),
     }
 }
 
@@ -199,7 +215,7 @@ fn no_affinity(app: &Application<'_>, labels: &RouteLabels) -> Option<Row> {
         label,
     };
     Some(Row {
-        state: RowState::Conflict,
+        state: RowState::Warning,
         path: String::new(),
         ..refusal_row(app, labels, "", &refusal)
     })
@@ -250,24 +266,28 @@ fn host_admitted(admission: &Admission, host: &str) -> bool {
             && (admission.hosts.iter()).any(|p| p.as_str() == host || p.matches(host)))
 }
 
-fn fault_row(service: &str, fault: &LabelFault) -> Row {
-    let message = if fault.hint.is_empty() {
+/// What is wrong with a label and what to do.
+pub(super) fn fault_message(fault: &LabelFault) -> String {
+    if fault.hint.is_empty() {
         fault.message.clone()
     } else {
         format!("{} ({})", fault.message, fault.hint)
-    };
-    // An item of several that cannot be read is a route that is refused; any other fault that is
+    }
+}
+
+fn fault_row(service: &str, fault: &LabelFault) -> Row {
+    // A host of several that cannot be read is a route that is refused; any other fault that is
     // not fatal leaves the route served without that setting.
-    let refused = fault.fatal || matches!(fault.reason, "InvalidHost" | "InvalidRedirect");
+    let refused = fault.fatal || fault.reason == "InvalidHost";
     Row {
         service: service.to_owned(),
         state: if refused {
             RowState::Rejected
         } else {
-            RowState::Conflict
+            RowState::Warning
         },
         reason: fault.reason.to_owned(),
-        message,
+        message: fault_message(fault),
         label: fault.label.clone(),
         value: fault.value.clone(),
         ..Row::default()
@@ -322,8 +342,20 @@ fn idle(world: &World, way: &Way, app: &Application<'_>) -> String {
         };
     }
     let errors = app.tasks.iter().filter(|task| !task.error.is_empty());
-    match errors.max_by_key(|task| (&task.state_at, &task.id)) {
-        Some(task) => format!("no task runs: {}", task.error),
-        None => "no task runs: see `docker service ps` of the service".to_owned(),
+    let name = &app.service.spec.name;
+    if app.service.spec.mode == Mode::Replicated(0) {
+        return format!(
+            "the service is scaled to zero: `docker service scale {name}=1` starts a task"
+        );
     }
+    if let Some(task) = errors.max_by_key(|task| (&task.state_at, &task.id)) {
+        return format!("no task runs: {}", task.error);
+    }
+    let mut tasks = app.tasks.iter();
+    if tasks.any(|task| task.state < TaskState::Running && task.desired <= TaskState::Running) {
+        return format!(
+            "no task runs yet, but some start: `docker service ps {name}` shows how far they are"
+        );
+    }
+    format!("no task runs: see `docker service ps {name}`")
 }

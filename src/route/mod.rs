@@ -81,6 +81,18 @@ pub struct Row {
 }
 
 impl Row {
+    /// Where it stands among the rows.
+    pub(crate) fn place(&self) -> (&str, &str, &str, &str, &str, &str) {
+        (
+            &self.host,
+            &self.path,
+            &self.when,
+            &self.service,
+            &self.label,
+            &self.reason,
+        )
+    }
+
     /// The name of the route it speaks of.
     #[must_use]
     pub fn route(&self) -> String {
@@ -103,8 +115,12 @@ pub enum RowState {
     Degraded,
     /// Not in the table.
     Rejected,
-    /// Served, but one of its settings is not the one in force.
+    /// Served, but one of its settings is not the one in force, because another service decides.
     Conflict,
+    /// Served, but one of its labels is not obeyed, or something of it needs attention.
+    Warning,
+    /// A proxy refuses it: what it had before stays, or it is closed.
+    Refused,
 }
 
 /// A service that no cluster takes.
@@ -117,4 +133,8 @@ pub struct Orphan {
     pub reason: String,
     /// What is wrong and what to do.
     pub message: String,
+    /// The label at fault, or the one to add.
+    pub label: String,
+    /// Its value; empty when it is not there.
+    pub value: String,
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::conditions::{self, Finding};
+use super::faults::Faults;
 use super::proxies::{self, Proxies};
-use super::{ProxyReport, certificates, placement};
+use super::{ProxyReport, certificates, faults, placement};
 use crate::api::service_cluster::ServiceClusterSpec;
 use crate::api::status::{NetworkStatus, RouteCounts};
 use crate::api::{Condition, ConditionType, Status};
@@ -81,15 +82,21 @@ fn in_force(
     status.routes = inputs.routing.map_or_else(RouteCounts::default, routes);
     let nodes = placement::nodes(inputs.world, &spec.placement);
     status.nodes.clone_from(&nodes.listed);
-    let warnings = inputs.routing.map_or_else(Vec::new, |routing| {
-        certificates::warnings(routing, inputs.now)
+    let now = certificates::seconds(inputs.now);
+    let warnings = inputs
+        .routing
+        .map_or_else(Vec::new, |routing| certificates::warnings(routing, now));
+    let faults = inputs.routing.map_or_else(Faults::default, |routing| {
+        faults::faults(inputs.world, routing, proxies.reports.iter(), now)
     });
+    status.routes.refused = faults.refused.len() as u64;
+    status.routes.faults = faults.listed();
     let mut findings = vec![
         conditions::accepted(inputs.declared),
         conditions::networks_ready(plan, spec, &status.networks),
         conditions::nodes_ready(plan, &spec.proxy, &spec.placement, &nodes),
         conditions::proxy_ready(plan, service, &proxies),
-        conditions::programmed(service, &proxies, &warnings),
+        conditions::programmed(service, &proxies, &faults, &warnings),
     ];
     findings.push(conditions::ready(&findings));
     findings
@@ -192,6 +199,7 @@ fn routes(routing: &ClusterRouting) -> RouteCounts {
         total: table.routes.len() as u64,
         degraded: idle.count() as u64,
         rejected: rejected.count() as u64,
+        ..RouteCounts::default()
     }
 }
 

@@ -8,26 +8,20 @@ use crate::world::certificates::NEAR_END;
 
 /// The notes of its routing, and the certificates that have ended or are about to, first those
 /// that have. Days are told as dates: a message that counts them down would change every day.
-pub(super) fn warnings(routing: &ClusterRouting, now: &str) -> Vec<Note> {
-    let now = OffsetDateTime::parse(now, &Rfc3339).map_or(0, OffsetDateTime::unix_timestamp);
+pub(super) fn warnings(routing: &ClusterRouting, now: i64) -> Vec<Note> {
     let mut ends: Vec<(i64, Note)> = routing
         .certificates
         .iter()
-        .filter(|used| used.not_after - now <= NEAR_END)
-        .map(|used| {
-            let (reason, what) = if used.not_after <= now {
-                ("CertificateExpired", "ended")
-            } else {
-                ("CertificateExpiring", "ends")
-            };
-            let (name, day) = (&used.name, day(used.not_after));
+        .filter_map(|used| {
+            let (reason, what) = ends(used.not_after, now)?;
+            let (name, day) = (&used.name, told_end(used.not_after));
             let note = Note {
                 reason: reason.to_owned(),
                 message: format!(
                     "certificate {name} {what} on {day}: store a new one with `skep certs add {name}`"
                 ),
             };
-            (used.not_after, note)
+            Some((used.not_after, note))
         })
         .collect();
     ends.sort();
@@ -35,7 +29,21 @@ pub(super) fn warnings(routing: &ClusterRouting, now: &str) -> Vec<Note> {
     ends.chain(routing.notes.iter().cloned()).collect()
 }
 
-fn day(seconds: i64) -> String {
+/// A time (RFC 3339) in seconds since 1970.
+pub(super) fn seconds(time: &str) -> i64 {
+    OffsetDateTime::parse(time, &Rfc3339).map_or(0, OffsetDateTime::unix_timestamp)
+}
+
+/// Reason and verb for a certificate that has ended or will soon; `None`: it is good for long.
+pub(super) fn ends(not_after: i64, now: i64) -> Option<(&'static str, &'static str)> {
+    if not_after <= now {
+        return Some(("CertificateExpired", "ended"));
+    }
+    (not_after - now <= NEAR_END).then_some(("CertificateExpiring", "ends"))
+}
+
+/// The day of an end.
+pub(super) fn told_end(seconds: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp(seconds);
     time.map_or_else(|_| seconds.to_string(), |time| time.date().to_string())
 }
@@ -62,7 +70,7 @@ mod tests {
             }],
             ..ClusterRouting::default()
         };
-        let told = warnings(&routing, "2026-11-25T12:00:00Z").into_iter();
+        let told = warnings(&routing, seconds("2026-11-25T12:00:00Z")).into_iter();
         told.map(|note| (note.reason, note.message)).collect()
     }
 
@@ -101,8 +109,8 @@ mod tests {
             ..ClusterRouting::default()
         };
         assert_eq!(
-            warnings(&routing, "2026-11-25T12:00:00Z"),
-            warnings(&routing, "2026-11-26T12:00:00Z")
+            warnings(&routing, seconds("2026-11-25T12:00:00Z")),
+            warnings(&routing, seconds("2026-11-26T12:00:00Z"))
         );
     }
 }

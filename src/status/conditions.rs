@@ -1,9 +1,12 @@
 //! The six conditions, each from the facts it speaks of.
 
+use std::collections::BTreeSet;
+
+use super::faults::Faults;
 use super::placement::Nodes;
 use super::proxies::Proxies;
 use crate::api::service_cluster::{Placement, Proxy, ProxyMode, PublishMode};
-use crate::api::status::NetworkStatus;
+use crate::api::status::{NetworkStatus, RouteFault};
 use crate::api::{ConditionStatus, ConditionType, ServiceClusterSpec};
 use crate::plan::{Plan, Step};
 use crate::route::Note;
@@ -11,6 +14,8 @@ use crate::world::{Claim, Declared, Service, UpdateState};
 
 /// The most characters of a message: a status must fit into a label.
 const LONGEST: usize = 2_000;
+/// Programmed, but for what single services ask and proxies refuse.
+const PARTLY: &str = "RoutesRefused";
 
 /// A condition without its times.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,35 +235,71 @@ pub(super) fn proxy_ready(plan: &Plan, service: Option<&Service>, proxies: &Prox
     Finding::holds(kind, "Running", tally)
 }
 
-/// Whether every running proxy has the routes in force. What is to be said of certificates is
-/// said here too; it makes nothing false, because the routes are in force all the same.
+/// Whether every running proxy has the routes in force. What one service's labels made proxies
+/// refuse, and what is to be said of certificates, is said here too; it makes nothing false,
+/// because all other routes are in force all the same.
 pub(super) fn programmed(
     service: Option<&Service>,
     proxies: &Proxies,
+    faults: &Faults,
     warnings: &[Note],
 ) -> Finding {
-    let finding = acknowledged(service, proxies);
-    let Some(first) = warnings.first() else {
+    let finding = acknowledged(service, proxies, &faults.others);
+    let reason = if finding.status != ConditionStatus::True {
+        &finding.reason
+    } else if !faults.refused.is_empty() {
+        PARTLY
+    } else if let Some(first) = warnings.first() {
+        &first.reason
+    } else if let Some(first) = faults.warnings.first() {
+        &first.reason
+    } else {
         return finding;
     };
-    let reason = match finding.status {
-        ConditionStatus::True => &first.reason,
-        _ => &finding.reason,
-    };
-    let all = warnings.iter().map(|warning| warning.message.as_str());
-    let all: Vec<&str> = std::iter::once(finding.message.as_str())
-        .chain(all)
+    let refused = faults.refused.iter().map(sentence);
+    let worries = faults.warnings.iter().map(sentence);
+    let notes = warnings.iter().map(|warning| warning.message.clone());
+    let all: Vec<String> = std::iter::once(finding.message.clone())
+        .chain(refused)
+        .chain(notes)
+        .chain(worries)
         .collect();
     Finding::new(finding.kind, finding.status, reason, all.join("; "))
 }
 
-fn acknowledged(service: Option<&Service>, proxies: &Proxies) -> Finding {
+/// A fault of one service in one sentence.
+fn sentence(fault: &RouteFault) -> String {
+    let RouteFault {
+        service,
+        label,
+        value,
+        message,
+        hint,
+        ..
+    } = fault;
+    let label = if label.is_empty() {
+        String::new()
+    } else {
+        format!(" ({label}={value})")
+    };
+    format!("service {service}{label}: {message}: {hint}")
+}
+
+fn acknowledged(
+    service: Option<&Service>,
+    proxies: &Proxies,
+    others: &BTreeSet<String>,
+) -> Finding {
     let kind = ConditionType::Programmed;
     let counts = proxies.counts;
-    if !proxies.refusals.is_empty() {
+    let refused: BTreeSet<&str> = (proxies.refusals.iter().chain(others))
+        .map(String::as_str)
+        .collect();
+    if !refused.is_empty() {
+        let refused: Vec<&str> = refused.into_iter().collect();
         let message = format!(
             "proxies refused the routes: {}; they go on with the last ones they took",
-            proxies.refusals.join("; ")
+            refused.join("; ")
         );
         return Finding::fails(kind, "Refused", message);
     }

@@ -13,8 +13,10 @@ pub(super) struct Proxies {
     pub counts: ProxyCounts,
     /// What keeps tasks from running: reason and sentence, most frequent first.
     pub trouble: Option<(&'static str, String)>,
-    /// What proxies refused.
+    /// What proxies refused as a whole, without naming a part of it.
     pub refusals: Vec<String>,
+    /// Reports of the proxies that run.
+    pub reports: Vec<ProxyReport>,
     /// Running proxies that are connected.
     pub connected: u64,
 }
@@ -51,10 +53,13 @@ pub(super) fn proxies(
         if let Some(report) = reports.get(task.id.as_str()) {
             proxies.connected += 1;
             let acked = report.acked.as_deref() == Some(wanted_version);
-            proxies.counts.programmed += u64::from(acked);
-            proxies
-                .refusals
-                .extend(report.nack.clone().filter(|_| !acked));
+            // What is refused is told by itself; all the rest is in force.
+            let settled = report.settled.as_deref() == Some(wanted_version);
+            proxies.counts.programmed += u64::from(acked || settled);
+            let nack = report.nack.clone();
+            let whole = nack.filter(|_| !acked && report.refused.is_empty());
+            proxies.refusals.extend(whole);
+            proxies.reports.push((*report).clone());
         }
     }
     proxies.refusals.sort();

@@ -100,7 +100,8 @@ impl Proxy {
     pub async fn deliver(&self, change: Change) -> Result<(), String> {
         let (reply, answer) = oneshot::channel();
         self.deliver.send(Delivery { change, reply }).await.unwrap();
-        answer.await.unwrap()
+        let answer = answer.await.unwrap();
+        answer.map_err(|refusal| refusal.message)
     }
 
     pub async fn address(&mut self) -> SocketAddr {

@@ -90,6 +90,11 @@ async fn an_endpoint_that_is_not_who_it_should_be_is_not_spoken_to() {
         "{}",
         refused.head
     );
+    let said = &refused.body;
+    assert!(
+        said.contains("is for another name: tell the right one by backend_tls_name"),
+        "{said}"
+    );
     // The public authorities have not signed it either.
     proxy
         .apply(&secured(server.address, "app.internal", true, None))

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::kind::Kind;
+use super::lenient::{self, Lenient};
 use super::table::{self, LabelSpec};
 
 /// What comes before the tables. Written by hand, but checked by the same test.
@@ -25,8 +26,22 @@ pub fn markdown() -> String {
         }
     }
     page.push('\n');
-    page.push_str(TAIL);
+    page.push_str(&TAIL.replace("{lenient}\n", &lenient()));
     page
+}
+
+/// What is taken besides the usual way of writing a value.
+fn lenient() -> String {
+    let mut rows = "| type | also taken | the same as |\n|---|---|---|\n".to_owned();
+    for Lenient {
+        kind,
+        written,
+        means,
+    } in lenient::ALL
+    {
+        let _ = writeln!(rows, "| {} | `{written}` | `{means}` |", kind.word());
+    }
+    rows
 }
 
 fn row(page: &mut String, label: &LabelSpec) {

@@ -70,6 +70,7 @@ fn read_clusters(label: Option<Label>, app: &mut AppLabels) -> bool {
     let Parsed { value, wrong } = kind.parse(&label.value);
     if let Some(Value::Texts(clusters)) = &value {
         app.clusters.clone_from(clusters);
+        app.clusters_label = Some(label.clone());
     }
     for (message, hint) in wrong {
         app.faults.push(LabelFault {

@@ -48,6 +48,7 @@ pub(crate) fn east() -> ServiceCluster {
                 total: 12,
                 degraded: 0,
                 rejected: 1,
+                ..RouteCounts::default()
             },
             attempted: None,
         }),

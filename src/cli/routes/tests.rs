@@ -89,6 +89,8 @@ fn sample() -> Routing {
             service: "lost".into(),
             reason: "ClusterNotFound".into(),
             message: "there is no service cluster north".into(),
+            label: "com.docker.lb.service_cluster".into(),
+            value: "north".into(),
         }],
     }
 }

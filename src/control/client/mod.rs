@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::identity::Identity;
 use super::proto::{Locality, Node};
-use super::resource::{Change, Snapshot};
+use super::resource::{Change, Refusal, ShownCertificate, Snapshot};
 use super::session::ClientSession;
 use backoff::Backoff;
 
@@ -32,6 +32,8 @@ pub struct ClientSettings {
     pub build: String,
     /// Where the state of the stream is told, for health and metrics.
     pub status: Arc<watch::Sender<ClientStatus>>,
+    /// The certificates that the proxy has from files; the operator is told when they change.
+    pub certificates: watch::Receiver<Arc<[ShownCertificate]>>,
 }
 
 /// The state of the control stream.
@@ -48,14 +50,15 @@ pub struct ClientStatus {
     pub error: Option<String>,
 }
 
-/// A change to apply. The reply decides: `Ok` acknowledges it, `Err` refuses it with the reason,
-/// and the operator takes for granted that nothing of it was applied. No reply is a refusal.
+/// A change to apply. The reply decides: `Ok` acknowledges it, `Err` refuses it with the reason.
+/// Where that names resources, all others of the change have been applied; where it names none,
+/// nothing was. No reply is a refusal.
 #[derive(Debug)]
 pub struct Delivery {
     /// What came and what went; of one type, never empty.
     pub change: Change,
     /// The answer.
-    pub reply: oneshot::Sender<Result<(), String>>,
+    pub reply: oneshot::Sender<Result<(), Refusal>>,
 }
 
 /// Keeps a stream to an operator until the token is cancelled or `deliveries` has no receiver.

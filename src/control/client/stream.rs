@@ -11,6 +11,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::{ClientSettings, Delivery, backoff};
 use crate::control::proto::{DELTA_PATH, DeltaDiscoveryRequest, DeltaDiscoveryResponse};
+use crate::control::resource::{Change, Refusal};
 use crate::control::session::{self, ClientSession};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -18,8 +19,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// One response holds 1 MiB, or a single larger resource; an engine allows no more tasks than fit.
 const MAX_MESSAGE: usize = 16 << 20;
-/// The hello of each type and an answer to each: no more requests are ever on their way.
-const REQUESTS: usize = 8;
+/// The hello of each type, an answer to each and a report: no more requests are ever on their way.
+const REQUESTS: usize = 12;
 
 /// Why a stream could not be opened, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,9 @@ pub(super) async fn follow(
     for request in session.hello() {
         requests.send(request).await.map_err(|_| Error::Closed)?;
     }
+    // What is told of certificates is told to each operator anew.
+    let mut certificates = settings.certificates.clone();
+    certificates.mark_changed();
     let mut responses = open(channel, outgoing).await?;
     settings.status.send_modify(|status| {
         status.connected = true;
@@ -61,6 +65,14 @@ pub(super) async fn follow(
     loop {
         let response = tokio::select! {
             response = responses.message() => response?,
+            // Without a sender there is nothing to tell any more.
+            Ok(()) = certificates.changed() => {
+                let report = session::report(&certificates.borrow_and_update());
+                if requests.send(report).await.is_err() {
+                    return Ok(());
+                }
+                continue;
+            }
             () = deliveries.closed() => return Err(Error::Closed),
         };
         let Some(response) = response else {
@@ -72,9 +84,9 @@ pub(super) async fn follow(
         } else {
             deliver(deliveries, received.change.clone()).await?
         };
-        if let Err(reason) = &outcome {
+        if let Err(refusal) = &outcome {
             tracing::warn!(
-                reason,
+                reason = refusal.message,
                 type_url = received.change.type_url,
                 "change refused"
             );
@@ -92,17 +104,17 @@ pub(super) async fn follow(
 
 async fn deliver(
     deliveries: &mpsc::Sender<Delivery>,
-    change: crate::control::resource::Change,
-) -> Result<Result<(), String>, Error> {
+    change: Change,
+) -> Result<Result<(), Refusal>, Error> {
     let (reply, answer) = oneshot::channel();
     let delivery = Delivery { change, reply };
     deliveries.send(delivery).await.map_err(|_| Error::Closed)?;
     Ok(answer
         .await
-        .unwrap_or_else(|_| Err("the proxy gave no answer".to_owned())))
+        .unwrap_or_else(|_| Err(Refusal::from("the proxy gave no answer".to_owned()))))
 }
 
-fn is_empty(change: &crate::control::resource::Change) -> bool {
+fn is_empty(change: &Change) -> bool {
     change.upserts.is_empty() && change.removed.is_empty()
 }
 

@@ -118,13 +118,13 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Tells what the proxy has acknowledged and refused.
-    pub(super) fn tell(&mut self, acked: Option<&str>, nack: Option<&str>) {
-        if self.state.acked.as_deref() == acked && self.state.nack.as_deref() == nack {
+    /// Tells what is new of the proxy.
+    pub(super) fn tell(&mut self, change: impl FnOnce(&mut ProxyState)) {
+        let before = self.state.clone();
+        change(&mut self.state);
+        if self.state == before {
             return;
         }
-        self.state.acked = acked.map(str::to_owned);
-        self.state.nack = nack.map(str::to_owned);
         if let Some(cluster) = locked(&self.fleet.clusters).get_mut(&self.state.cluster) {
             cluster.streams.insert(self.stream, self.state.clone());
         }

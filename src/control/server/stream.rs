@@ -76,7 +76,13 @@ async fn exchange(
                 return Ok(());
             }
         }
-        member.tell(session.acked(), session.nack().as_deref());
+        member.tell(|state| {
+            state.acked = session.acked().map(str::to_owned);
+            state.settled = session.settled().map(str::to_owned);
+            state.nack = session.nack();
+            state.refused = session.refused();
+            state.certificates = Arc::clone(session.certificates());
+        });
     }
 }
 
@@ -89,9 +95,8 @@ fn proxy(node: &Node) -> ProxyState {
             .as_ref()
             .map(|locality| locality.sub_zone.clone())
             .unwrap_or_default(),
-        acked: None,
-        nack: None,
         build: node.user_agent_version.clone(),
+        ..ProxyState::default()
     }
 }
 

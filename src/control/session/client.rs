@@ -3,12 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prost::Message as _;
+
 use super::{Error, TYPES, known_type};
-use crate::control::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status};
-use crate::control::resource::{Change, Resource, Snapshot, TypeUrl};
+use crate::control::proto::{
+    self, Any, CertificateReport, DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Report,
+    Status,
+};
+use crate::control::resource::{Change, Refusal, Resource, ShownCertificate, Snapshot, TypeUrl};
 
 /// Longest refusal that is sent, in characters.
 const MAX_REFUSAL: usize = 1000;
+/// Longest reason of one resource: ten thousand of them fit into a request.
+const MAX_REASON: usize = 500;
 /// gRPC's `INVALID_ARGUMENT`.
 const INVALID_ARGUMENT: i32 = 3;
 
@@ -123,7 +130,7 @@ impl ClientSession {
     pub fn settle(
         &mut self,
         received: Received,
-        outcome: Result<(), String>,
+        outcome: Result<(), Refusal>,
     ) -> DeltaDiscoveryRequest {
         let Received {
             kind,
@@ -132,11 +139,14 @@ impl ClientSession {
             change,
             fault,
         } = received;
-        let outcome = fault.map_or(outcome, Err);
-        if outcome.is_ok() {
+        let outcome = fault.map_or(outcome, |fault| Err(Refusal::from(fault)));
+        let refused = outcome.as_ref().err().map(|refusal| &refusal.parts);
+        if refused.is_none_or(|parts| !parts.is_empty()) {
             let held = self.held.entry(kind).or_default();
             for (name, resource) in change.upserts {
-                held.insert(name, resource.version);
+                if refused.is_none_or(|parts| !parts.contains_key(&name)) {
+                    held.insert(name, resource.version);
+                }
             }
             for name in &change.removed {
                 held.remove(name);
@@ -148,12 +158,38 @@ impl ClientSession {
         DeltaDiscoveryRequest {
             type_url: kind.to_owned(),
             response_nonce: nonce,
-            error_detail: outcome.err().map(|message| Status {
+            error_detail: outcome.err().map(|refusal| Status {
                 code: INVALID_ARGUMENT,
-                message: message.chars().take(MAX_REFUSAL).collect(),
+                message: refusal.message.chars().take(MAX_REFUSAL).collect(),
+                details: refusal.parts.into_iter().map(detail).collect(),
             }),
             ..DeltaDiscoveryRequest::default()
         }
+    }
+}
+
+fn detail((name, reason): (String, String)) -> Any {
+    let reason = reason.chars().take(MAX_REASON).collect();
+    Any {
+        type_url: proto::FAULT.to_owned(),
+        value: proto::Fault { name, reason }.encode_to_vec().into(),
+    }
+}
+
+/// What a proxy sees of its certificates, for its operator.
+#[must_use]
+pub fn report(certificates: &[ShownCertificate]) -> DeltaDiscoveryRequest {
+    let certificates = certificates.iter().map(|shown| CertificateReport {
+        name: shown.name.clone(),
+        not_after: shown.not_after,
+        uncovered: shown.uncovered.clone(),
+    });
+    DeltaDiscoveryRequest {
+        type_url: proto::REPORT.to_owned(),
+        report: Some(Report {
+            certificates: certificates.collect(),
+        }),
+        ..DeltaDiscoveryRequest::default()
     }
 }
 

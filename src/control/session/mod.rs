@@ -8,13 +8,14 @@
 //! client keeps what it had. Without a published snapshot nothing at all is said, so an operator
 //! that has just started cannot look like "remove everything".
 //!
-//! *Assumptions.* A client applies a response whole or refuses it whole, and answers in order.
+//! *Assumptions.* A client answers in order. It applies a response whole, or refuses it whole, or
+//! names each resource that it refuses and applies the others.
 
 mod client;
 mod server;
 mod subscription;
 
-pub use client::{ClientSession, Received};
+pub use client::{ClientSession, Received, report};
 pub use server::ServerSession;
 
 use crate::control::resource::TypeUrl;

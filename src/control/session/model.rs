@@ -10,7 +10,7 @@ use super::tests::{BAD, node, snapshot};
 use super::*;
 use crate::control::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 use crate::control::published::Published;
-use crate::control::resource::{Change, Snapshot};
+use crate::control::resource::{Change, Refusal, Snapshot};
 
 /// Backends with a content each, routes with the backend they go to.
 #[derive(Clone, Debug, Default)]
@@ -57,10 +57,13 @@ struct Model {
     backends: BTreeMap<String, String>,
     routes: BTreeMap<String, String>,
     any_bad: bool,
+    /// The client names what it refuses and takes the rest, as proxies do; else it takes all of a
+    /// response or nothing, as older ones did.
+    names_parts: bool,
 }
 
 impl Model {
-    fn new() -> Self {
+    fn new(names_parts: bool) -> Self {
         let mut client = ClientSession::new(node(), &Snapshot::default());
         Self {
             published: None,
@@ -71,6 +74,7 @@ impl Model {
             backends: BTreeMap::new(),
             routes: BTreeMap::new(),
             any_bad: false,
+            names_parts,
         }
     }
 
@@ -128,8 +132,43 @@ impl Model {
         }
     }
 
-    /// What a proxy does: all or nothing, and no route without its backend.
-    fn apply(&mut self, change: &Change) -> Result<(), String> {
+    fn apply(&mut self, change: &Change) -> Result<(), Refusal> {
+        if self.names_parts {
+            self.apply_parts(change)
+        } else {
+            self.apply_whole(change).map_err(Refusal::from)
+        }
+    }
+
+    /// What a proxy does: it takes what is good. Routes wait for backends that are not there.
+    fn apply_parts(&mut self, change: &Change) -> Result<(), Refusal> {
+        let text = |body: &[u8]| String::from_utf8(body.to_vec()).unwrap();
+        let held = match change.type_url.as_str() {
+            ROUTE => &mut self.routes,
+            BACKEND => &mut self.backends,
+            _ => return Ok(()),
+        };
+        let mut parts = BTreeMap::new();
+        for (name, resource) in &change.upserts {
+            let body = text(&resource.body);
+            if body.starts_with(BAD) {
+                parts.insert(name.clone(), "bad".to_owned());
+            } else {
+                held.insert(name.clone(), body);
+            }
+        }
+        held.retain(|name, _| !change.removed.contains(name));
+        if parts.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal {
+            message: "bad".to_owned(),
+            parts,
+        })
+    }
+
+    /// What an older proxy does: all or nothing, and no route without its backend.
+    fn apply_whole(&mut self, change: &Change) -> Result<(), String> {
         let text = |body: &[u8]| String::from_utf8(body.to_vec()).unwrap();
         for (name, resource) in &change.upserts {
             let body = text(&resource.body);
@@ -196,8 +235,8 @@ fn steps(with_bad: bool) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..60)
 }
 
-fn run(steps: Vec<Step>, last: &Cluster) {
-    let mut model = Model::new();
+fn run(steps: Vec<Step>, last: &Cluster, names_parts: bool) {
+    let mut model = Model::new(names_parts);
     for step in steps {
         model.step(step);
     }
@@ -232,13 +271,45 @@ proptest! {
     fn the_client_ends_at_the_newest_snapshot(
         steps in steps(false), last in clusters(false),
     ) {
-        run(steps, &Cluster { bad: BTreeSet::new(), ..last });
+        run(steps, &Cluster { bad: BTreeSet::new(), ..last }, false);
+    }
+
+    #[test]
+    fn a_client_that_names_what_it_refuses_ends_there_too(
+        steps in steps(true), last in clusters(false),
+    ) {
+        run(steps, &Cluster { bad: BTreeSet::new(), ..last }, true);
+    }
+
+    #[test]
+    fn what_a_client_refuses_keeps_nothing_else_from_being_settled(
+        steps in steps(true), last in clusters(true),
+    ) {
+        let mut model = Model::new(true);
+        for step in steps {
+            model.step(step);
+        }
+        model.publish(&last);
+        model.settle();
+        let newest = last.snapshot();
+        let version = newest.version();
+        prop_assert_eq!(model.server.settled(), Some(version.as_str()));
+        let refused: BTreeSet<String> =
+            model.server.refused().into_iter().map(|one| one.name).collect();
+        let bad = newest.types[BACKEND].iter().filter(|(_, it)| it.body.starts_with(BAD.as_bytes()));
+        let bad: BTreeSet<String> = bad.map(|(name, _)| name.clone()).collect();
+        prop_assert_eq!(&refused, &bad);
+        for (name, resource) in &newest.types[BACKEND] {
+            if !bad.contains(name) {
+                prop_assert_eq!(model.backends[name].as_bytes(), &resource.body);
+            }
+        }
     }
 
     #[test]
     fn bad_backends_on_the_way_do_no_lasting_harm(
         steps in steps(true), last in clusters(false),
     ) {
-        run(steps, &Cluster { bad: BTreeSet::new(), ..last });
+        run(steps, &Cluster { bad: BTreeSet::new(), ..last }, false);
     }
 }

@@ -3,14 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use prost::Message as _;
+
 use super::subscription::{Gate, Subscription};
 use super::{BACKEND, Error, TYPES, USERS, known_type};
-use crate::control::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
+use crate::control::proto::{
+    self, DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Report, Status,
+};
 use crate::control::published::Published;
-use crate::control::resource::TypeUrl;
+use crate::control::resource::{Refusal, Refused, ShownCertificate, TypeUrl};
 
 /// Longest refusal that is remembered, in characters.
 const MAX_REFUSAL: usize = 1000;
+/// So many certificates of one proxy are remembered; it tells those first that need attention.
+const MAX_REPORTED: usize = 1000;
+/// Longest name that is taken from a proxy, in characters, and the most hosts of a certificate.
+const MAX_NAME: usize = 300;
+const MAX_HOSTS: usize = 8;
 
 /// The operator's end of one stream: requests and published snapshots in, responses out.
 ///
@@ -23,6 +32,8 @@ pub struct ServerSession {
     subscriptions: BTreeMap<TypeUrl, Subscription>,
     nonces: u64,
     acked: Option<String>,
+    settled: Option<String>,
+    certificates: Arc<[ShownCertificate]>,
 }
 
 impl ServerSession {
@@ -52,6 +63,28 @@ impl ServerSession {
         (!refused.is_empty()).then(|| refused.join("; "))
     }
 
+    /// The version of the last snapshot of which the client has taken or refused everything.
+    #[must_use]
+    pub fn settled(&self) -> Option<&str> {
+        self.settled.as_deref()
+    }
+
+    /// What of the published snapshot the client does not take.
+    #[must_use]
+    pub fn refused(&self) -> Vec<Refused> {
+        let Some(published) = &self.published else {
+            return Vec::new();
+        };
+        let all = self.subscriptions.values();
+        all.flat_map(|one| one.standing(published)).collect()
+    }
+
+    /// The certificates that the client has from files, as it told last.
+    #[must_use]
+    pub fn certificates(&self) -> &Arc<[ShownCertificate]> {
+        &self.certificates
+    }
+
     /// Takes a request; gives back what is to be sent now. Types that are not ours and answers to
     /// responses of the past are passed over, as the protocol wants.
     pub fn request(
@@ -61,6 +94,10 @@ impl ServerSession {
         if self.node.is_none() {
             let node = request.node.clone().filter(is_named).ok_or(Error::NoNode)?;
             self.node = Some(node);
+        }
+        if let Some(report) = request.report {
+            self.certificates = shown(report);
+            return Ok(Vec::new());
         }
         let Some(kind) = known_type(&request.type_url) else {
             return Ok(Vec::new());
@@ -93,10 +130,7 @@ impl ServerSession {
         if let (Some(published), Some(subscription)) =
             (&self.published, self.subscriptions.get_mut(kind))
         {
-            let refusal = request
-                .error_detail
-                .as_ref()
-                .map(|status| status.message.chars().take(MAX_REFUSAL).collect());
+            let refusal = request.error_detail.as_ref().map(refusal);
             subscription.answer(&request.response_nonce, refusal, published);
         }
     }
@@ -145,6 +179,14 @@ impl ServerSession {
         if TYPES.into_iter().all(synced) {
             self.acked = Some(published.version.clone());
         }
+        let settled = |kind| {
+            let gate = self.gate(kind, &published);
+            let subscription = self.subscriptions.get(kind);
+            subscription.is_some_and(|one| one.is_settled(&published, gate))
+        };
+        if TYPES.into_iter().all(settled) {
+            self.settled = Some(published.version.clone());
+        }
         responses
     }
 
@@ -171,6 +213,37 @@ impl ServerSession {
             removals: USERS.into_iter().all(is_equal),
         }
     }
+}
+
+/// A refusal as it was told.
+fn refusal(status: &Status) -> Refusal {
+    let cut = |text: &str| text.chars().take(MAX_REFUSAL).collect::<String>();
+    let faults = status
+        .details
+        .iter()
+        .filter(|any| any.type_url == proto::FAULT);
+    let faults = faults.filter_map(|any| proto::Fault::decode(any.value.clone()).ok());
+    Refusal {
+        message: cut(&status.message),
+        parts: faults
+            .map(|fault| (fault.name, cut(&fault.reason)))
+            .collect(),
+    }
+}
+
+fn shown(report: Report) -> Arc<[ShownCertificate]> {
+    let short = |text: &String| text.chars().count() <= MAX_NAME;
+    let all = report
+        .certificates
+        .into_iter()
+        .filter(|one| short(&one.name));
+    all.take(MAX_REPORTED)
+        .map(|one| ShownCertificate {
+            name: one.name,
+            not_after: one.not_after,
+            uncovered: (one.uncovered.into_iter().filter(short).take(MAX_HOSTS)).collect(),
+        })
+        .collect()
 }
 
 fn is_named(node: &Node) -> bool {

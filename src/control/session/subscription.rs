@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::control::proto::{Any, DeltaDiscoveryResponse, Item};
 use crate::control::published::Published;
-use crate::control::resource::{Resource, TypeUrl};
+use crate::control::resource::{Refusal, Refused as Told, Resource, TypeUrl};
 
 /// So many refusals in a row end the search for the resource at fault: then the client refuses
 /// everything, and telling it one resource at a time would only be noise.
@@ -43,9 +43,12 @@ struct Difference {
     refused: Option<Refused>,
 }
 
-/// A published version (`None`: its absence) that the client does not want.
+/// A published version (`None`: its absence) that the client does not want, and why.
 #[derive(Debug)]
-struct Refused(Option<String>);
+struct Refused {
+    version: Option<String>,
+    reason: String,
+}
 
 #[derive(Debug)]
 struct Outstanding {
@@ -138,7 +141,7 @@ impl Subscription {
     pub(super) fn answer(
         &mut self,
         nonce: &str,
-        refusal: Option<String>,
+        refusal: Option<Refusal>,
         published: &Published,
     ) -> bool {
         let Some(outstanding) = self.outstanding.take_if(|sent| sent.nonce == nonce) else {
@@ -146,10 +149,39 @@ impl Subscription {
         };
         match refusal {
             None => self.accept(outstanding, published),
-            Some(message) => self.refuse(outstanding, message, published),
+            Some(refusal) if names_parts(&refusal, &outstanding) => {
+                self.take_rest(outstanding, refusal, published);
+            }
+            Some(refusal) => self.refuse(outstanding, &refusal.message, published),
         }
         self.settle(published);
         true
+    }
+
+    /// The client says of each resource whether it took it.
+    fn take_rest(&mut self, mut sent: Outstanding, refusal: Refusal, published: &Published) {
+        let refused = refusal.parts.into_iter();
+        let refused: Vec<_> = refused
+            .filter_map(|(name, reason)| {
+                let version = sent.sent.remove(&name)?;
+                Some((name, Refused { version, reason }))
+            })
+            .collect();
+        self.accept(sent, published);
+        for (name, refused) in refused {
+            let now = version(published.get(self.kind, &name));
+            let Some(difference) = self.differs.get_mut(&name) else {
+                continue;
+            };
+            if difference.held == now {
+                self.differs.remove(&name);
+            } else {
+                difference.refused = Some(refused);
+            }
+        }
+        self.refused = Some(refusal.message);
+        // A client that refused something is told once more that nothing follows.
+        self.concluded = false;
     }
 
     fn accept(&mut self, outstanding: Outstanding, published: &Published) {
@@ -166,9 +198,9 @@ impl Subscription {
         }
     }
 
-    fn refuse(&mut self, outstanding: Outstanding, message: String, published: &Published) {
+    fn refuse(&mut self, outstanding: Outstanding, message: &str, published: &Published) {
         self.refusals += 1;
-        self.refused = Some(message);
+        self.refused = Some(message.to_owned());
         let size = outstanding.sent.len();
         // Whoever refuses to hear that there is nothing more is not told again.
         self.concluded &= size == 0;
@@ -187,7 +219,11 @@ impl Subscription {
             if difference.held == now {
                 self.differs.remove(&name);
             } else if !search {
-                difference.refused = Some(Refused(sent));
+                let own = message.strip_prefix(&format!("{name}: "));
+                difference.refused = Some(Refused {
+                    version: sent,
+                    reason: own.unwrap_or(message).to_owned(),
+                });
             }
         }
     }
@@ -280,7 +316,7 @@ impl Subscription {
             difference
                 .refused
                 .as_ref()
-                .is_none_or(|Refused(refused)| *refused != version(published.get(self.kind, name)))
+                .is_none_or(|refused| refused.version != version(published.get(self.kind, name)))
         })
     }
 
@@ -298,6 +334,26 @@ impl Subscription {
     /// The client has exactly what is published, and has said so.
     pub(super) fn is_synced(&self) -> bool {
         self.concluded && self.differs.is_empty() && self.outstanding.is_none()
+    }
+
+    /// The client has taken or refused all that may be sent to it.
+    pub(super) fn is_settled(&self, published: &Published, gate: Gate) -> bool {
+        let mut waiting = self.waiting(published);
+        let kept = |name| !gate.removals && published.get(self.kind, name).is_none();
+        self.outstanding.is_none() && waiting.all(|(name, _)| kept(name))
+    }
+
+    /// What of the published the client does not take.
+    pub(super) fn standing(&self, published: &Published) -> impl Iterator<Item = Told> {
+        self.differs.iter().filter_map(|(name, difference)| {
+            let refused = difference.refused.as_ref()?;
+            let now = version(published.get(self.kind, name));
+            (refused.version == now).then(|| Told {
+                type_url: self.kind,
+                name: name.clone(),
+                reason: refused.reason.clone(),
+            })
+        })
     }
 
     /// The client holds exactly what is published.
@@ -323,7 +379,7 @@ impl Subscription {
             difference
                 .refused
                 .as_ref()
-                .is_some_and(|Refused(refused)| *refused == now)
+                .is_some_and(|refused| refused.version == now)
         };
         if self.refused.is_some()
             && (self.differs.is_empty() || self.refusals == 0 && !self.differs.iter().any(stands))
@@ -342,6 +398,12 @@ impl Difference {
             refused: None,
         }
     }
+}
+
+/// Whether a refusal says of some that were sent that they are refused, and of no others.
+fn names_parts(refusal: &Refusal, outstanding: &Outstanding) -> bool {
+    let mut names = refusal.parts.keys();
+    !refusal.parts.is_empty() && names.all(|name| outstanding.sent.contains_key(name))
 }
 
 fn version(resource: Option<&Resource>) -> Option<String> {

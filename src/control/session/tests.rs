@@ -56,6 +56,7 @@ fn answer(response: &DeltaDiscoveryResponse, refusal: Option<&str>) -> DeltaDisc
         error_detail: refusal.map(|message| Status {
             code: 3,
             message: message.to_owned(),
+            details: Vec::new(),
         }),
         ..DeltaDiscoveryRequest::default()
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::route::LiveRoute;
 use super::shards::Shards;
+use crate::control::ShownCertificate;
 use crate::proxy::tls::LiveCertificate;
 
 /// All that is known of hosts with TLS. Part of a table, replaced only when it changes.
@@ -17,6 +18,8 @@ pub struct Secure {
     pub(in crate::proxy) default: Option<Arc<LiveCertificate>>,
     /// All certificates by name, those without a host too.
     pub(in crate::proxy) all: Vec<Arc<LiveCertificate>>,
+    /// Those from files, for the operator, who cannot read them: first those that need attention.
+    pub(in crate::proxy) from_files: Arc<[ShownCertificate]>,
 }
 
 /// What is done with a TLS connection.

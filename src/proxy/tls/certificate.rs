@@ -13,6 +13,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
 use super::x509;
+use crate::proxy::words;
 use crate::route::{CertificateSource, SecretText};
 
 /// Nobody's chain is larger; a mistaken file may be.
@@ -81,8 +82,8 @@ pub(super) fn load(
         format!("{key_name}: no private key in PEM form (one under a password is of no use here)")
     })?;
     let key = provider.key_provider.load_private_key(key);
-    let key = key.map_err(|error| {
-        format!("{key_name}: not usable ({error}); RSA, ECDSA (P-256, P-384) and Ed25519 are")
+    let key = key.map_err(|_| {
+        format!("{key_name}: a kind of key that is not usable here; RSA, ECDSA (P-256, P-384) and Ed25519 are")
     })?;
     let first = chain.first().and_then(|first| x509::read(first));
     let first = first.ok_or_else(|| format!("{chain_name}: its first certificate is damaged"))?;
@@ -104,7 +105,7 @@ pub(super) fn not_after(key: &CertifiedKey) -> Option<i64> {
 fn chain_of(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| format!("damaged PEM ({error})"))?;
+        .map_err(|error| format!("damaged PEM: {}", words::of_pem(&error)))?;
     if chain.is_empty() {
         return Err("no certificate in PEM form".to_owned());
     }

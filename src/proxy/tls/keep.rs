@@ -11,8 +11,10 @@ use rustls::server::ProducesTickets;
 
 use super::certificate::{self, LiveCertificate, Print};
 use super::rules::{self, Rules};
+use crate::control::ShownCertificate;
+use crate::proxy::limits;
 use crate::proxy::table::{LiveBackend, LiveRoute, Secure};
-use crate::route::{Certificate, Listener, Passthrough, Route};
+use crate::route::{Certificate, CertificateSource, Listener, Passthrough, Route};
 
 /// Keeps them.
 #[derive(Debug, Default)]
@@ -36,6 +38,8 @@ struct Held {
     print: Option<Print>,
     tickets: Arc<dyn ProducesTickets>,
     live: Arc<LiveCertificate>,
+    /// Hosts that it is shown for and that clients will not take it for.
+    uncovered: Vec<String>,
 }
 
 impl Keep {
@@ -96,6 +100,7 @@ impl Keep {
         match self.load(name, &wanted) {
             Ok((live, tickets)) => {
                 let held = Held {
+                    uncovered: uncovered(&live, &wanted.hosts),
                     of: wanted,
                     print,
                     tickets,
@@ -171,7 +176,10 @@ impl Keep {
     fn settle(&mut self, name: &str, print: Option<Print>, live: Option<Arc<LiveCertificate>>) {
         if let Some(held) = self.certificates.get_mut(name) {
             held.print = print;
-            held.live = live.unwrap_or_else(|| Arc::clone(&held.live));
+            if let Some(live) = live {
+                held.uncovered = uncovered(&live, &held.of.hosts);
+                held.live = live;
+            }
         }
     }
 
@@ -275,12 +283,42 @@ impl Keep {
         let table = Arc::make_mut(&mut self.table);
         let all = self.certificates.values();
         table.all = all.map(|held| Arc::clone(&held.live)).collect();
+        table.from_files = from_files(&self.certificates);
         let default = self.default.as_ref();
         let default = default.and_then(|name| self.certificates.get(name));
         let default = default.map(|held| Arc::clone(&held.live));
         table.default = default.or_else(|| names.get("*").cloned());
         table.certificates = names;
     }
+}
+
+/// What the operator is told of them. So many at most: those with a fault, then those that end
+/// first.
+fn from_files(certificates: &BTreeMap<String, Held>) -> Arc<[ShownCertificate]> {
+    let files = certificates
+        .iter()
+        .filter(|(_, held)| matches!(held.of.source, CertificateSource::Files { .. }));
+    let mut all: Vec<ShownCertificate> = files
+        .map(|(name, held)| ShownCertificate {
+            name: name.clone(),
+            not_after: held.live.not_after.unwrap_or(0),
+            uncovered: held.uncovered.clone(),
+        })
+        .collect();
+    all.sort_by_cached_key(|it| (it.uncovered.is_empty(), it.not_after, it.name.clone()));
+    all.truncate(limits::CERTIFICATES_TOLD);
+    all.into()
+}
+
+/// The first few hosts that a certificate does not name.
+fn uncovered(live: &LiveCertificate, hosts: &[String]) -> Vec<String> {
+    let lacks = |host: &&String| match host.strip_prefix("*.") {
+        // One host below stands for all.
+        Some(parent) => !live.covers(&format!("any.{parent}")),
+        None => !live.covers(host),
+    };
+    let few = limits::HOSTS_TOLD;
+    hosts.iter().filter(lacks).take(few).cloned().collect()
 }
 
 type Loaded = (Arc<LiveCertificate>, Arc<dyn ProducesTickets>);

@@ -11,6 +11,7 @@ use tokio_rustls::client::TlsStream;
 use super::transport::{Tls, Transport};
 use super::{NoConnection, h1, h2};
 use crate::proxy::table::Endpoint;
+use crate::proxy::words;
 use crate::route::BackendProtocol;
 
 /// What a new connection speaks.
@@ -62,7 +63,7 @@ async fn handshake(
     let name = tls.name(endpoint.address.ip());
     let connector = TlsConnector::from(std::sync::Arc::clone(config));
     let shaken = connector.connect(name, stream).await;
-    shaken.map_err(NoConnection::Tls)
+    shaken.map_err(|error| NoConnection::Tls(words::of_handshake(&error)))
 }
 
 fn as_h1(opened: io::Result<Box<h1::Connection>>) -> Result<Dialed, NoConnection> {

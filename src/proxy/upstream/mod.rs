@@ -60,8 +60,8 @@ pub(super) enum NoConnection {
     TimedOut,
     /// It was taken and closed at once.
     Closed,
-    /// The other end answered, but TLS did not come about.
-    Tls(io::Error),
+    /// The other end answered, but TLS did not come about: why, in plain words.
+    Tls(&'static str),
 }
 
 impl std::fmt::Display for NoConnection {
@@ -70,7 +70,7 @@ impl std::fmt::Display for NoConnection {
             Self::Failed(error) => error.fmt(f),
             Self::TimedOut => f.write_str("no connection in time"),
             Self::Closed => f.write_str("closed at once"),
-            Self::Tls(error) => write!(f, "TLS: {error}"),
+            Self::Tls(error) => write!(f, "no TLS: {error}"),
         }
     }
 }

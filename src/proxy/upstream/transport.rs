@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use crate::proxy::words;
 use crate::route::{Backend, BackendProtocol, BackendTls};
 
 /// Protocol and TLS of a backend, ready for use.
@@ -114,11 +115,14 @@ fn authorities(file: &str, secrets: &Path) -> Result<RootCertStore, String> {
     }
     let path = secrets.join(file);
     let fail = |what: &dyn fmt::Display| format!("tls.ca: cannot use {}: {what}", path.display());
-    let pem = std::fs::read(&path).map_err(|error| fail(&error))?;
+    let pem = std::fs::read(&path).map_err(|error| fail(&error.kind()))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| fail(&format!("not PEM: {error}")))?;
-        roots.add(certificate).map_err(|error| fail(&error))?;
+        let certificate =
+            certificate.map_err(|error| fail(&format!("not PEM: {}", words::of_pem(&error))))?;
+        roots
+            .add(certificate)
+            .map_err(|_| fail(&"what stands between BEGIN and END is no certificate"))?;
     }
     if roots.is_empty() {
         return Err(fail(&"it holds no certificate (PEM is expected)"));

@@ -118,7 +118,7 @@ impl Assembly {
         self.routing.rows.push(Row {
             host: host.to_owned(),
             ..grant.row(Verdict {
-                state: RowState::Conflict,
+                state: RowState::Warning,
                 reason: "NoEffect",
                 message,
                 label,

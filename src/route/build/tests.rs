@@ -8,6 +8,7 @@ mod places;
 mod properties;
 mod settings;
 mod tls;
+mod told;
 
 fn swarm() -> Story {
     story()

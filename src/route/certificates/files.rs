@@ -35,7 +35,7 @@ pub(super) fn mark_awaited(world: &World, name: &str, cluster: &mut ClusterRouti
         if let Some((reason, message)) = awaited.get(&row.host)
             && row.state == RowState::Active
         {
-            row.state = RowState::Conflict;
+            row.state = RowState::Warning;
             (*reason).clone_into(&mut row.reason);
             row.message.clone_from(message);
         }

@@ -250,7 +250,7 @@ fn a_certificate_is_awaited_until_every_working_proxy_has_its_files() {
     ] {
         let (is, row) = awaited(&world);
         assert!(is);
-        assert_eq!(row.state, RowState::Conflict);
+        assert_eq!(row.state, RowState::Warning);
         assert_eq!(row.reason, "CertificateWaits");
     }
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::api::ConditionStatus;
 use crate::plan::testing::{plan_of, settle, tamper};
 use crate::route::routing;
+use crate::status::{Part, Refusal};
 use crate::world::testing::{Story, story};
 use crate::world::{Mode, TaskState, declared};
 
@@ -50,7 +51,8 @@ fn acked(world: &World, version: &str) -> Vec<ProxyReport> {
         .map(|task| ProxyReport {
             task: task.id.clone(),
             acked: Some(version.to_owned()),
-            nack: None,
+            settled: Some(version.to_owned()),
+            ..ProxyReport::default()
         })
         .collect()
 }
@@ -127,6 +129,7 @@ fn programmed_needs_every_running_proxy_at_the_wanted_version() {
         "True Acknowledged: 2 of 2 proxies have the routes in force"
     );
     fleet[1].acked = Some("v1".to_owned());
+    fleet[1].settled = Some("v1".to_owned());
     assert_eq!(
         with(&fleet),
         "False Pending: 1 of 2 proxies have the routes in force"
@@ -308,4 +311,62 @@ fn a_default_that_another_cluster_has_is_told_and_the_rest_stands() {
         accepted.starts_with("True DefaultTaken: service cluster west is the default already"),
         "{accepted}"
     );
+}
+
+/// Proxies at `v2`, all of which refuse one certificate.
+fn refusing(world: &World, part: Part, name: &str) -> Vec<ProxyReport> {
+    let mut fleet = acked(world, "v2");
+    for proxy in &mut fleet {
+        proxy.acked = None;
+        proxy.nack = Some(format!("{name}: bad"));
+        proxy.refused = vec![Refusal {
+            part,
+            name: name.to_owned(),
+            reason: "bad".to_owned(),
+        }];
+    }
+    fleet
+}
+
+#[test]
+fn what_one_service_made_proxies_refuse_is_told_and_the_cluster_is_ready() {
+    let labels = [
+        "hosts=s.x",
+        "port=80",
+        "ssl_cert=web.cert",
+        "ssl_key=web.key",
+    ];
+    let world = swarm()
+        .secret("web.cert")
+        .secret("web.key")
+        .app("web", &["eastnet"], 1, &labels)
+        .cluster("east", 1, SPEC);
+    let world = settle(world.world(), "east", 2);
+    let world = swarm()
+        .with(|w| *w = world)
+        .tasks("skep-proxy-east", 1)
+        .world();
+    let status = report(&world, &refusing(&world, Part::Certificate, "service/web"));
+    let programmed = line(&status, ConditionType::Programmed);
+    assert!(
+        programmed.starts_with("True RoutesRefused: 1 of 1 proxies have the routes in force; service web (com.docker.lb.ssl_cert=web.cert): a proxy cannot use the certificate: bad; "),
+        "{programmed}"
+    );
+    assert!(line(&status, ConditionType::Ready).starts_with("True"));
+    assert_eq!(status.proxies.programmed, 1);
+    assert_eq!((status.routes.refused, status.routes.faults.len()), (1, 1));
+    assert_eq!(status.routes.faults[0].service, "web");
+}
+
+#[test]
+fn what_no_service_is_to_blame_for_makes_the_cluster_unready() {
+    let world = running(SPEC, 1).world();
+    let status = report(&world, &refusing(&world, Part::Listener, "listener"));
+    let programmed = line(&status, ConditionType::Programmed);
+    assert!(
+        programmed.starts_with("False Refused: proxies refused the routes: listener: bad"),
+        "{programmed}"
+    );
+    assert!(line(&status, ConditionType::Ready).starts_with("False Refused"));
+    assert_eq!(status.routes.refused, 0);
 }

@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use super::{HTTPS, create, create_in, get, get_from, proxy, remove};
 use crate::apps::{delete, manifest, tasks};
 use crate::curl::{Curl, resolved};
-use crate::harness::{apply, node, ready, shared, skep};
+use crate::harness::{apply, cluster, condition, node, ready, shared, skep};
 use crate::lab::text;
 use crate::wait::eventually;
 
@@ -143,6 +143,7 @@ fn termination() {
     eventually("the new certificate is shown", || {
         second.ask_at((here, HTTPS), "app.example.org", &[]).is(200)
     });
+    garbage(here, &second, HTTPS);
     node(0).docker(&[
         "service",
         "update",
@@ -163,6 +164,77 @@ fn termination() {
     });
     remove(&["tlsapp"]);
     delete("ssl");
+}
+
+/// A service whose certificate is garbage: told at it and its label, the cluster is Ready, and its
+/// neighbour is served all the time.
+fn garbage(here: IpAddr, neighbour: &Pair, https: u16) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("garbage");
+    std::fs::write(&file, "hunter2, which is no certificate").unwrap();
+    for name in ["garbage.cert", "garbage.key"] {
+        node(0).docker(&["secret", "create", name, file.to_str().unwrap()]);
+    }
+    create_in(
+        "ssl",
+        "garbage",
+        &[
+            "hosts=garbage.example.org",
+            "port=8000",
+            "ssl_cert=garbage.cert",
+            "ssl_key=garbage.key",
+        ],
+        &["--network", "ssl"],
+    );
+    eventually("the row of the service says what is wrong", || {
+        let told = text(&skep(&["routes", "ssl", "-o", "json"]), "skep routes");
+        let told: serde_json::Value = serde_json::from_str(&told).map_err(|e| e.to_string())?;
+        let rows = told["routes"].as_array().cloned().unwrap_or_default();
+        let refused = rows.iter().any(|row| {
+            row["service"] == "garbage"
+                && row["host"] == "garbage.example.org"
+                && row["state"] == "Refused"
+                && row["reason"] == "CertificateUnusable"
+                && row["label"] == "com.docker.lb.ssl_cert"
+                && row["value"] == "garbage.cert"
+        });
+        refused.then_some(()).ok_or(format!("{told:#}"))
+    });
+    ready("ssl");
+    let (status, reason, message) = condition(&cluster("ssl"), "Programmed");
+    assert_eq!(
+        (status.as_str(), reason.as_str()),
+        ("True", "RoutesRefused"),
+        "{message}"
+    );
+    assert!(message.contains("service garbage"), "{message}");
+    for (args, what) in [
+        (&["routes", "ssl", "-o", "wide"][..], "skep routes"),
+        (&["describe", "ssl"], "skep describe"),
+    ] {
+        let told = text(&skep(args), what);
+        assert!(
+            told.contains("com.docker.lb.ssl_cert=garbage.cert"),
+            "{told}"
+        );
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    neighbour
+        .ask_at((here, https), "app.example.org", &[])
+        .is(200)
+        .unwrap();
+    let plain = ["-H", "Host: garbage.example.org"];
+    let url = format!("http://{here}:{}/ping", https - 1);
+    crate::curl::curl(&[&plain[..], &[&url]].concat())
+        .is(200)
+        .unwrap();
+    remove(&["garbage"]);
+    eventually("nothing is refused any more", || {
+        let (status, reason, message) = condition(&cluster("ssl"), "Programmed");
+        let good = status == "True" && reason == "Acknowledged";
+        good.then_some(())
+            .ok_or(format!("{status} {reason}: {message}"))
+    });
 }
 
 fn rotation() {

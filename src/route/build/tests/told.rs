@@ -1,0 +1,99 @@
+//! What a service is told of itself.
+
+use super::*;
+use crate::world::testing::story;
+use crate::world::{Mode, TaskState};
+
+fn swarm() -> Story {
+    story()
+        .network("eastnet")
+        .cluster("main", 1, "{networks: [{name: eastnet}]}")
+}
+
+#[test]
+fn every_secret_that_cannot_be_had_is_told_at_once() {
+    let labels = [
+        "skep.service_cluster=main",
+        "skep.hosts=a.x",
+        "skep.port=80",
+        "skep.ssl_cert=skep-ca",
+        "skep.ssl_key=none.key",
+        "skep.basic_auth=skep-proxy-identity",
+        "skep.backend_ca=nothing",
+    ];
+    let world = swarm()
+        .secret("skep-ca")
+        .secret("skep-proxy-identity")
+        .service("web", &["eastnet"], &labels)
+        .world();
+    let rows = &routing(&world, &declared(&world)).clusters["main"].rows;
+    let told: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} {:?} {}", row.label, row.state, row.reason))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "skep.backend_ca Rejected SecretNotFound",
+            "skep.basic_auth Rejected SecretNotAllowed",
+            "skep.ssl_cert Rejected SecretNotAllowed",
+            "skep.ssl_key Rejected SecretNotFound",
+        ]
+    );
+}
+
+#[test]
+fn a_service_scaled_to_zero_and_one_that_starts_are_told_different_things() {
+    let labels = [
+        "skep.service_cluster=main",
+        "skep.hosts=a.x",
+        "skep.port=80",
+    ];
+    let at = |change: fn(&mut World)| {
+        let world = swarm()
+            .service("web", &["eastnet"], &labels)
+            .tasks("web", 1)
+            .with(change)
+            .world();
+        let routing = routing(&world, &declared(&world));
+        routing.clusters["main"].rows[0].message.clone()
+    };
+    let zero = at(|world| {
+        world.tasks.clear();
+        let web = world.services.values_mut().next().unwrap();
+        web.spec.mode = Mode::Replicated(0);
+    });
+    assert!(
+        zero.contains("scaled to zero") && zero.contains("docker service scale web=1"),
+        "{zero}"
+    );
+    let starting = at(|world| {
+        let task = world.tasks.values_mut().next().unwrap();
+        (task.state, task.desired) = (TaskState::Starting, TaskState::Running);
+    });
+    assert!(starting.contains("some start"), "{starting}");
+}
+
+#[test]
+fn a_service_that_one_of_its_clusters_serves_is_no_orphan() {
+    let labels = [
+        "skep.service_cluster=main,mian",
+        "skep.hosts=a.x",
+        "skep.port=80",
+    ];
+    let world = swarm()
+        .service("web", &["eastnet"], &labels)
+        .tasks("web", 1)
+        .world();
+    let routing = routing(&world, &declared(&world));
+    assert!(routing.orphans.is_empty());
+    let rows = &routing.clusters["main"].rows;
+    let states: Vec<RowState> = rows.iter().map(|row| row.state).collect();
+    assert_eq!(states, [RowState::Warning, RowState::Active]);
+    assert_eq!(rows[0].label, "skep.service_cluster");
+    assert!(
+        rows[0].message.contains("did you mean `main`?"),
+        "{}",
+        rows[0].message
+    );
+}
