@@ -17,6 +17,15 @@ pub(super) fn of_pem(error: &pem::Error) -> &'static str {
     }
 }
 
+/// Why a file of a secret cannot be read.
+pub(super) fn of_file(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file",
+        io::ErrorKind::PermissionDenied => "the proxy may not read it",
+        _ => "it cannot be read",
+    }
+}
+
 /// Why no TLS came about with an endpoint, and what to do where a label can do it.
 pub(super) fn of_handshake(error: &io::Error) -> &'static str {
     let source = error.get_ref().and_then(|it| it.downcast_ref::<Error>());

@@ -125,3 +125,27 @@ fn a_cluster_that_is_not_there_is_told() {
     assert!(error.to_string().contains("servicecluster/north"));
     assert_eq!(error.exit_code(), 1);
 }
+
+#[test]
+fn what_is_wrong_is_said_with_service_label_and_message() {
+    let told = faults_of(&sample().clusters["east"]);
+    let line = "broken   -        InvalidPort  com.docker.lb.port=http  port is not a number";
+    assert!(told.contains(line), "{told}");
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert_eq!(faults_of(&ClusterRouting::default()), "");
+}
+
+#[test]
+fn a_table_with_faults_says_where_to_read_more() {
+    assert!(
+        hint(&sample(), None)
+            .unwrap()
+            .starts_with("rows with a reason: 3;")
+    );
+    assert!(
+        hint(&sample(), Some("east"))
+            .unwrap()
+            .starts_with("rows with a reason: 2;")
+    );
+    assert_eq!(hint(&sample(), Some("west")), None);
+}

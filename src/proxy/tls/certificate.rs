@@ -114,19 +114,20 @@ fn chain_of(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 
 fn read(secrets: &Path, name: &str) -> Result<Vec<u8>, String> {
     let path = secrets.join(name);
-    let fault = |why: &dyn std::fmt::Display| {
+    let fault = |error: &io::Error| {
+        let why = words::of_file(error);
         let folder = secrets.display();
         format!(
             "file `{name}`: cannot be read from {folder} ({why}); is the secret attached to the proxies?"
         )
     };
-    let size = std::fs::metadata(&path).map_err(|error| fault(&error.kind()))?;
+    let size = std::fs::metadata(&path).map_err(|error| fault(&error))?;
     if size.len() > LARGEST {
         return Err(format!(
             "file `{name}`: too large to be a certificate or a key"
         ));
     }
-    std::fs::read(&path).map_err(|error| fault(&error.kind()))
+    std::fs::read(&path).map_err(|error| fault(&error))
 }
 
 /// Tells whether the files of a certificate have changed, at the cost of a look.

@@ -115,7 +115,7 @@ fn authorities(file: &str, secrets: &Path) -> Result<RootCertStore, String> {
     }
     let path = secrets.join(file);
     let fail = |what: &dyn fmt::Display| format!("tls.ca: cannot use {}: {what}", path.display());
-    let pem = std::fs::read(&path).map_err(|error| fail(&error.kind()))?;
+    let pem = std::fs::read(&path).map_err(|error| fail(&words::of_file(&error)))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate =
@@ -191,7 +191,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let gone = refused("a.b", Some("gone"), dir.path());
         assert!(gone.starts_with("tls.ca: cannot use "), "{gone}");
-        assert!(gone.contains("No such file"), "{gone}");
+        assert!(gone.ends_with("gone: no such file"), "{gone}");
         std::fs::write(dir.path().join("empty"), "nothing").unwrap();
         let empty = refused("a.b", Some("empty"), dir.path());
         assert!(
