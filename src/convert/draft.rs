@@ -96,6 +96,16 @@ impl Draft {
         note.words.push(words.into());
     }
 
+    /// What Interlock does without an option, and is to be looked at: told at the extension.
+    pub fn always(&self, what: &str, why: &str) -> Left {
+        Left {
+            option: what.to_owned(),
+            line: self.at.0.line,
+            look: true,
+            why: why.to_owned(),
+        }
+    }
+
     /// Where a fault of a field is to be shown.
     pub fn origin(&mut self, field: &str, at: Pos, path: &str) {
         self.origins

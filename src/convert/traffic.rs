@@ -27,6 +27,12 @@ pub(super) fn fill(draft: &mut Draft, extension: &Given, config: &Given, faults:
     suites(draft, config);
     verify(draft, config, is_haproxy);
     access_log(draft, config);
+    if !is_haproxy {
+        draft.left.push(draft.always(
+            "retries after 500, 502, 503 and 504, which Interlock's nginx always makes",
+            "the answer is passed on here; the label skep.retry_on=500,502,503,504 of a service has idempotent requests tried again on another task",
+        ));
+    }
     if let Some(setting) = config.flag("HideInfoHeaders") {
         let why = "answers never tell addresses, times or versions; x-request-id reaches client and application";
         draft.left.push(Left::needless(&setting, why));

@@ -9,10 +9,11 @@ use crate::world::{Secret, Service, World};
 /// The secrets that routes name, in order of name. One that is not there would make Swarm refuse
 /// the whole service, so it is left out; so are Skep's own, which no label may put into a proxy.
 pub(super) fn wanted<'a>(inputs: &PlanInputs<'a>) -> Vec<&'a Secret> {
+    let known = inputs.world.secrets_by_name();
     let named = inputs.secrets.iter();
     named
         .filter(|name| may_be_mounted(name))
-        .filter_map(|name| inputs.world.secret_named(name))
+        .filter_map(|name| known.get(name.as_str()).copied())
         .filter(|secret| !secret.made_on_the_node)
         .collect()
 }

@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::table::LiveBackend;
+use super::tls::Agreed;
 use super::{limits, metrics};
 use crate::api::service_cluster::LogFormat;
 pub(super) use texts::Texts;
@@ -36,6 +37,8 @@ pub(super) struct Line {
     pub(super) texts: Texts,
     pub(super) peer: IpAddr,
     pub(super) version: Version,
+    /// How it is secured, where TLS ends here.
+    pub(super) tls: Option<Arc<Agreed>>,
     pub(super) status: u16,
     pub(super) bytes: u64,
     pub(super) duration: Duration,
@@ -54,6 +57,7 @@ impl Default for Line {
             texts: Texts::default(),
             peer: Ipv4Addr::UNSPECIFIED.into(),
             version: Version::HTTP_11,
+            tls: None,
             status: 0,
             bytes: 0,
             duration: Duration::ZERO,
@@ -171,6 +175,14 @@ fn json(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
     }
     write!(out, ",\"attempts\":{},\"user_agent\":", line.attempts)?;
     quoted(line.texts.agent(), out)?;
+    if let Some(tls) = &line.tls {
+        let (version, protocol) = (tls.version, tls.protocol);
+        write!(
+            out,
+            ",\"tls_version\":\"{version}\",\"tls_alpn\":\"{protocol}\",\"tls_sni\":"
+        )?;
+        quoted(tls.name.as_deref().unwrap_or_default(), out)?;
+    }
     if !line.reason.is_empty() {
         write!(out, ",\"reason\":\"{}\"", line.reason)?;
     }
@@ -178,7 +190,8 @@ fn json(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The common log format, then duration in seconds, endpoint and request id.
+/// The common log format, then duration in seconds, endpoint, host and request id; over TLS also
+/// its version, protocol and name.
 fn plain(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
     let ended = line.ended.format(&Rfc3339).unwrap_or_default();
     write!(out, "{} - - [{ended}] ", line.peer)?;
@@ -202,7 +215,13 @@ fn plain(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
     }
     quoted(line.texts.host(), out)?;
     out.push(b' ');
-    quoted(line.texts.id(), out)
+    quoted(line.texts.id(), out)?;
+    let Some(tls) = &line.tls else {
+        return Ok(());
+    };
+    let told = |text: &'static str| if text.is_empty() { "-" } else { text };
+    write!(out, " {} {} ", told(tls.version), told(tls.protocol))?;
+    quoted(tls.name.as_deref().unwrap_or_default(), out)
 }
 
 fn quoted(text: &str, out: &mut Vec<u8>) -> std::io::Result<()> {
@@ -255,6 +274,35 @@ mod tests {
     fn a_text_line_is_the_common_log_format_and_more() {
         let want = "0.0.0.0 - - [1970-01-01T00:00:00Z] \"GET /x?q=1 HTTP/1.1\" 200 12 0.001500 - \"demo.a\" \"abc\"\n";
         assert_eq!(rendered(LogFormat::Text), want);
+    }
+
+    #[test]
+    fn what_was_agreed_on_by_tls_is_told_and_nothing_of_it_without() {
+        let over_tls = |format| {
+            let tls = Agreed {
+                version: "TLSv1.3",
+                protocol: "h2",
+                name: Some("demo.a".into()),
+            };
+            let tls = Some(Arc::new(tls));
+            let mut out = Vec::new();
+            render(
+                &Line {
+                    tls,
+                    ..line(format)
+                },
+                &mut out,
+            );
+            String::from_utf8(out).unwrap()
+        };
+        let json = over_tls(LogFormat::Json);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["tls_version"], "TLSv1.3");
+        assert_eq!(value["tls_alpn"], "h2");
+        assert_eq!(value["tls_sni"], "demo.a");
+        assert!(!rendered(LogFormat::Json).contains("tls"));
+        let text = over_tls(LogFormat::Text);
+        assert!(text.ends_with("\"abc\" TLSv1.3 h2 \"demo.a\"\n"), "{text}");
     }
 
     #[test]

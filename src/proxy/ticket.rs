@@ -49,6 +49,7 @@ impl Ticket {
                 peer: context.peer.ip(),
                 version: request.version(),
                 texts: Texts::of(request),
+                tls: (context.secured.as_ref()).map(|secured| Arc::clone(&secured.agreed)),
                 ..Line::default()
             })
         });

@@ -25,6 +25,7 @@ struct Open<'a> {
 #[must_use]
 pub fn routing(world: &World, declared: &BTreeMap<String, Declared>) -> Routing {
     let mut clusters = open(world, declared);
+    let secrets = world.secrets_by_name();
     let mut orphans = Vec::new();
     let default = declared.values().find(|cluster| cluster.is_default());
     let default = default.map(|cluster| cluster.name.as_str());
@@ -38,7 +39,8 @@ pub fn routing(world: &World, declared: &BTreeMap<String, Declared>) -> Routing 
         for name in &there {
             if let Some(cluster) = clusters.get_mut(name.as_str()) {
                 let admission = &cluster.spec.admission;
-                let (grants, rows) = claim::decide(world, admission, &cluster.fabric, &app);
+                let (grants, rows) =
+                    claim::decide(world, &secrets, admission, &cluster.fabric, &app);
                 cluster.grants.extend(grants);
                 cluster.rows.extend(rows);
                 cluster.rows.extend(missing.iter().map(half_served));

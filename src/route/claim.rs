@@ -8,7 +8,7 @@ use super::{secret, settings};
 use crate::api::grammar::shown;
 use crate::api::labels::{AppLabels, LabelFault, RouteLabels};
 use crate::api::service_cluster::Admission;
-use crate::world::{Mode, Service, Task, TaskState, World};
+use crate::world::{Mode, SecretsByName, Service, Task, TaskState, World};
 
 /// The host that stands for all that no route names.
 pub(super) const ANY_HOST: &str = "*";
@@ -62,6 +62,7 @@ impl Grant {
 /// Decides over one service. Faults of its own labels give rows and never reach another service.
 pub(super) fn decide(
     world: &World,
+    secrets: &SecretsByName<'_>,
     admission: &Admission,
     fabric: &Fabric,
     app: &Application<'_>,
@@ -76,7 +77,7 @@ pub(super) fn decide(
         if hosts.is_empty() {
             continue;
         }
-        match grant(world, fabric, app, labels, hosts.clone()) {
+        match grant(world, secrets, fabric, app, labels, hosts.clone()) {
             Ok((mut grant, told)) => {
                 rows.extend(told);
                 grant.name = backend_name(&grant, labels.port, &grants);
@@ -108,16 +109,17 @@ fn backend_name(grant: &Grant, port: u16, before: &[Grant]) -> String {
 
 fn grant(
     world: &World,
+    secrets: &SecretsByName<'_>,
     fabric: &Fabric,
     app: &Application<'_>,
     labels: &RouteLabels,
     hosts: BTreeSet<String>,
 ) -> Result<(Grant, Vec<Row>), Vec<Refusal>> {
     let service = app.service;
-    let policy = settings::policy(world, service, labels);
-    let backend = settings::backend(world, service, labels);
+    let policy = settings::policy(secrets, service, labels);
+    let backend = settings::backend(secrets, service, labels);
     let way = reach::way(world, fabric, service, labels.text("network"), labels.port);
-    let pair = certificate(world, service, labels);
+    let pair = certificate(secrets, service, labels);
     let (policy, mut backend, way) = match (policy, backend, way) {
         (Ok(policy), Ok(backend), Ok(way)) => (policy, backend, way),
         // All at once: whoever mends one should not be told of the next only then.
@@ -178,12 +180,12 @@ fn grant(
 
 /// The certificate's two secrets, when both are named and there.
 fn certificate(
-    world: &World,
+    secrets: &SecretsByName<'_>,
     service: &Service,
     labels: &RouteLabels,
 ) -> Result<Option<(String, String)>, Vec<Refusal>> {
     let find = |label: &'static str, name: &str| {
-        secret::find(world, service, name).map_err(|absent| Refusal {
+        secret::find(secrets, service, name).map_err(|absent| Refusal {
             reason: absent.reason,
             message: absent.message,
             label,

@@ -1,16 +1,20 @@
 //! Docker secrets that labels name.
 
 use crate::names;
-use crate::world::{Secret, Service, World};
+use crate::world::{Secret, SecretsByName, Service};
 
 /// The secret that a service means: by the name it has inside the service's stack, or by its whole
 /// name. The stack's own comes first: nobody outside can slip another one in by that name.
-pub(super) fn find(world: &World, service: &Service, wanted: &str) -> Result<String, Absent> {
+pub(super) fn find(
+    secrets: &SecretsByName<'_>,
+    service: &Service,
+    wanted: &str,
+) -> Result<String, Absent> {
     let in_stack = || {
         let stack = service.spec.labels.get(names::LABEL_STACK)?;
-        world.secret_named(&format!("{stack}_{wanted}"))
+        secrets.get(format!("{stack}_{wanted}").as_str())
     };
-    let Some(secret) = in_stack().or_else(|| world.secret_named(wanted)) else {
+    let Some(secret) = in_stack().or_else(|| secrets.get(wanted)) else {
         return Err(Absent {
             reason: "SecretNotFound",
             message: format!("there is no secret {wanted}: `docker secret ls` shows all"),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::api::labels::{HeaderRule, PathLabel, RouteLabels, Value};
 use crate::api::value::{HostPattern, Span};
-use crate::world::{Service, World};
+use crate::world::{SecretsByName, Service};
 
 /// Status of the way from HTTP to HTTPS when the labels name none.
 const HTTPS_STATUS: u16 = 308;
@@ -43,7 +43,7 @@ pub(super) fn conditions(labels: &RouteLabels) -> Conditions {
 
 /// What is done with it on the way. A password that cannot be asked for refuses the route.
 pub(super) fn policy(
-    world: &World,
+    secrets: &SecretsByName<'_>,
     service: &Service,
     labels: &RouteLabels,
 ) -> Result<Policy, Refusal> {
@@ -54,7 +54,7 @@ pub(super) fn policy(
         https_only: https.or(redirected),
         cors: cors(labels),
         rate_limit: rate_limit(labels),
-        basic_auth: basic_auth(world, service, labels)?,
+        basic_auth: basic_auth(secrets, service, labels)?,
         max_request_body: labels.size("max_request_body"),
         request_timeout: labels.time("request_timeout"),
         connect_timeout: labels.time("connect_timeout"),
@@ -114,14 +114,14 @@ fn rate_limit(labels: &RouteLabels) -> Option<RateLimit> {
 }
 
 fn basic_auth(
-    world: &World,
+    secrets: &SecretsByName<'_>,
     service: &Service,
     labels: &RouteLabels,
 ) -> Result<Option<BasicAuth>, Refusal> {
     let Some(name) = labels.text("basic_auth") else {
         return Ok(None);
     };
-    let secret = named_secret(world, service, name, "basic_auth")?;
+    let secret = named_secret(secrets, service, name, "basic_auth")?;
     let realm = labels.text("basic_auth_realm").unwrap_or("restricted");
     Ok(Some(BasicAuth {
         realm: realm.to_owned(),
@@ -130,12 +130,12 @@ fn basic_auth(
 }
 
 fn named_secret(
-    world: &World,
+    secrets: &SecretsByName<'_>,
     service: &Service,
     name: &str,
     label: &'static str,
 ) -> Result<String, Refusal> {
-    secret::find(world, service, name).map_err(|absent| Refusal {
+    secret::find(secrets, service, name).map_err(|absent| Refusal {
         reason: absent.reason,
         message: absent.message,
         label,
@@ -173,7 +173,7 @@ pub(super) fn is_virtual(labels: &RouteLabels) -> bool {
 /// How the tasks are reached, without the endpoints. Authorities that are not there refuse the
 /// route: without them its connections would be trusted blindly.
 pub(super) fn backend(
-    world: &World,
+    secrets: &SecretsByName<'_>,
     service: &Service,
     labels: &RouteLabels,
 ) -> Result<Backend, Refusal> {
@@ -184,19 +184,19 @@ pub(super) fn backend(
             Some("h2") => BackendProtocol::Http2,
             _ => BackendProtocol::Http,
         },
-        tls: tls(world, service, labels)?,
+        tls: tls(secrets, service, labels)?,
         health: health(labels),
         outlier: outlier(labels),
     })
 }
 
 fn tls(
-    world: &World,
+    secrets: &SecretsByName<'_>,
     service: &Service,
     labels: &RouteLabels,
 ) -> Result<Option<BackendTls>, Refusal> {
     let ca = match labels.text("backend_ca") {
-        Some(name) => Some(named_secret(world, service, name, "backend_ca")?),
+        Some(name) => Some(named_secret(secrets, service, name, "backend_ca")?),
         None => None,
     };
     if !labels.flag("ssl_backend") && ca.is_none() {

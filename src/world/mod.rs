@@ -228,6 +228,9 @@ pub struct Secret {
     pub made_on_the_node: bool,
 }
 
+/// Secrets by name.
+pub type SecretsByName<'a> = BTreeMap<&'a str, &'a Secret>;
+
 impl World {
     /// The service of a name, when there is one.
     #[must_use]
@@ -247,6 +250,16 @@ impl World {
     #[must_use]
     pub fn secret_named(&self, name: &str) -> Option<&Secret> {
         self.secrets.values().find(|s| s.name == name)
+    }
+
+    /// All secrets by their names, for whoever asks for many.
+    #[must_use]
+    pub fn secrets_by_name(&self) -> SecretsByName<'_> {
+        let mut all = SecretsByName::new();
+        for secret in self.secrets.values() {
+            all.entry(&secret.name).or_insert(secret);
+        }
+        all
     }
 
     /// The tasks of a service, in order of their ids.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::{HeaderValue, StatusCode, Version};
-use rustls::HandshakeKind;
+use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -37,8 +37,38 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// What TLS has settled for a connection.
 pub(in crate::proxy) struct Secured {
     certificate: Arc<LiveCertificate>,
-    name: Option<Box<str>>,
+    /// For the access log, too.
+    pub(in crate::proxy) agreed: Arc<Agreed>,
     _counted: Counted,
+}
+
+/// What both sides agreed on, in words.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct Agreed {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub(in crate::proxy) version: &'static str,
+    /// The protocol by ALPN; empty: none was agreed on.
+    pub(in crate::proxy) protocol: &'static str,
+    /// The host that the client asked for (SNI).
+    pub(in crate::proxy) name: Option<Box<str>>,
+}
+
+impl Agreed {
+    fn of(session: &rustls::ServerConnection, name: Option<Box<str>>) -> Self {
+        Self {
+            version: match session.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                _ => "",
+            },
+            protocol: match session.alpn_protocol() {
+                Some(b"h2") => "h2",
+                Some(b"http/1.1") => "http/1.1",
+                _ => "",
+            },
+            name,
+        }
+    }
 }
 
 impl Secured {
@@ -68,7 +98,7 @@ impl Secured {
     }
 
     fn is_misdirected(&self, host: &str, table: &Secure) -> bool {
-        if self.name.as_deref() == Some(host) {
+        if self.agreed.name.as_deref() == Some(host) {
             return false;
         }
         match table.find(Some(host)) {
@@ -163,10 +193,11 @@ async fn open(
         Some(HandshakeKind::Resumed) => Handshake::Resumed,
         _ => Handshake::Full,
     });
-    let is_h2 = session.alpn_protocol() == Some(b"h2");
+    let agreed = Agreed::of(session, name);
+    let is_h2 = agreed.protocol == "h2";
     let secured = Secured {
         certificate,
-        name,
+        agreed: Arc::new(agreed),
         _counted: Counted::new(shared),
     };
     speak(arrival, stream, is_h2, Some(secured)).await;

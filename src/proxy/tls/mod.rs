@@ -17,7 +17,7 @@ mod report;
 mod rules;
 mod x509;
 
-pub(super) use accept::{Secured, refuse_now, serve};
+pub(super) use accept::{Agreed, Secured, refuse_now, serve};
 pub(super) use certificate::LiveCertificate;
 pub(super) use keep::Keep;
 pub(super) use report::metrics as report;

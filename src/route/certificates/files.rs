@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Note, SHOWN_FIRST};
 use crate::route::{CertificateSource, ClusterRouting, RowState};
-use crate::world::{TaskState, World};
+use crate::world::{SecretsByName, TaskState, World};
 
 /// Marks the certificates whose files some working proxy does not have. One that has none goes on
 /// with what it had under that name, or shows what stands in; taking the name away would take the
@@ -12,6 +12,7 @@ use crate::world::{TaskState, World};
 /// middle of a roll says the same.
 pub(super) fn mark_awaited(world: &World, name: &str, cluster: &mut ClusterRouting) {
     let files = files(world, name);
+    let secrets = world.secrets_by_name();
     let mut awaited: BTreeMap<String, (&str, String)> = BTreeMap::new();
     for certificate in cluster.table.certificates.values_mut() {
         let CertificateSource::Files { chain, key } = &certificate.source else {
@@ -24,7 +25,7 @@ pub(super) fn mark_awaited(world: &World, name: &str, cluster: &mut ClusterRouti
         if waiting.is_empty() {
             continue;
         }
-        let why = why(world, &waiting);
+        let why = why(&secrets, &waiting);
         let first = certificate.stands_in.iter();
         let first = first.filter(|(_, turn)| **turn == SHOWN_FIRST);
         let hosts = certificate.hosts.iter().chain(first.map(|(host, _)| host));
@@ -51,12 +52,12 @@ pub(super) fn mark_awaited(world: &World, name: &str, cluster: &mut ClusterRouti
 }
 
 /// Why these secrets are no files of all proxies, as reason and sentence.
-fn why(world: &World, secrets: &BTreeSet<&str>) -> (&'static str, String) {
+fn why(known: &SecretsByName<'_>, secrets: &BTreeSet<&str>) -> (&'static str, String) {
     let list = |names: &[&str]| names.join(", ");
     let missing: Vec<&str> = secrets
         .iter()
         .copied()
-        .filter(|name| world.secret_named(name).is_none())
+        .filter(|name| !known.contains_key(name))
         .collect();
     if !missing.is_empty() {
         let message = format!(

@@ -53,10 +53,12 @@ pub(super) fn add_stored(cluster: &mut ClusterRouting, keyring: &Keyring, defaul
             });
         }
     }
+    let shown = chosen.iter();
+    let shown = shown.flat_map(|(name, places)| places.hosts.iter().map(|host| (host, *name)));
+    let shown: BTreeMap<&String, &str> = shown.collect();
     for row in &mut cluster.rows {
-        let mut chosen = chosen.iter();
         if row.tls.is_empty()
-            && let Some((name, _)) = chosen.find(|(_, places)| places.hosts.contains(&row.host))
+            && let Some(name) = shown.get(&row.host)
         {
             row.tls = names::stored_certificate(name);
         }

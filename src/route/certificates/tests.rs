@@ -383,3 +383,48 @@ proptest! {
         }
     }
 }
+
+/// `cargo test --lib -- --ignored --nocapture ten_thousand`: how long a world takes.
+#[test]
+#[ignore = "a measurement"]
+fn ten_thousand_services_with_tls_take_ten_times_as_long_as_a_thousand() {
+    let mut took = Vec::new();
+    for count in [1_000_u32, 10_000] {
+        let mut world = story()
+            .installed()
+            .network("net")
+            .cluster("east", 1, "{default: true}")
+            .app("app", &["net"], 1, &["port=80"])
+            .world();
+        let app = world.services["svc-app"].clone();
+        for number in 0..count {
+            let (cert, key) = (format!("c{number}"), format!("k{number}"));
+            for name in [&cert, &key] {
+                let secret = Secret {
+                    id: format!("id-{name}"),
+                    name: name.clone(),
+                    ..Secret::default()
+                };
+                world.secrets.insert(secret.id.clone(), secret);
+            }
+            let mut service = app.clone();
+            service.id = format!("svc-{number}");
+            service.spec.name = format!("app{number}");
+            let host = format!("h{number}.x.com");
+            for (label, value) in [("hosts", &host), ("ssl_cert", &cert), ("ssl_key", &key)] {
+                let label = format!("com.docker.lb.{label}");
+                service.spec.labels.insert(label, value.clone());
+            }
+            world.services.insert(service.id.clone(), service);
+        }
+        let keys = keyring(&[("wild", stored(&["*.x.com"], 1))]);
+        let declared = declared(&world);
+        let begin = std::time::Instant::now();
+        let routing = certified(&world, &declared, &keys);
+        took.push(begin.elapsed());
+        let certificates = &routing.clusters["east"].table.certificates;
+        assert_eq!(certificates.len(), count as usize + 1);
+    }
+    println!("1,000 services: {:?}, 10,000: {:?}", took[0], took[1]);
+    assert!(took[1] < took[0] * 30, "{took:?}");
+}
