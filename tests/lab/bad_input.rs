@@ -114,6 +114,7 @@ fn whoami_when_ready() {
 }
 
 fn missing_things() {
+    installed();
     let manifest = manifest("missing", "node-7", 8230, "[{name: nosuchnet}]");
     let refused = skep_with(&manifest, &["apply", "-f", "-"]);
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
