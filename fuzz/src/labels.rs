@@ -193,6 +193,8 @@ fn world(labels: Option<BTreeMap<String, String>>) -> World {
     let network = Network {
         id: "net".to_owned(),
         name: "web".to_owned(),
+        // Without it nothing is routed at all.
+        driver: "overlay".to_owned(),
         ..Network::default()
     };
     world.networks.insert(network.id.clone(), network);
