@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::output::{self, Form, Selector};
 use super::serve::{OperatorArgs, ProxyArgs};
 use crate::api::value::Span;
 
@@ -222,15 +223,26 @@ pub enum Report {
     Yaml,
 }
 
+fn form(text: &str) -> Result<Form, String> {
+    text.parse()
+}
+
 /// `get`.
 #[derive(Clone, Debug, Args)]
 pub struct GetArgs {
     /// The names.
     #[command(flatten)]
     pub names: NamesArgs,
-    /// Form of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub output: Output,
+    /// Form of the output: table, wide, yaml, json, name, jsonpath=TEMPLATE,
+    /// custom-columns=HEAD:PATH,...
+    #[arg(short, long, value_name = "FORM", default_value = "table", value_parser = form)]
+    pub output: Form,
+    /// Only those with these labels: KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY, !KEY; commas between
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<Selector>,
+    /// Sort by a field, as a path such as .metadata.creationTimestamp
+    #[arg(long, value_name = "PATH")]
+    pub sort_by: Option<output::Path>,
     /// Go on showing changes until interrupted
     #[arg(short, long)]
     pub watch: bool,

@@ -16,6 +16,7 @@ pub mod get;
 pub mod install;
 pub mod logging;
 pub mod names;
+pub mod output;
 pub mod plugin;
 pub mod routes;
 pub mod serve;
