@@ -73,6 +73,10 @@ pub enum Verb {
     Wait(WaitArgs),
     /// Show where each host and path goes, and the services that could not be routed
     Routes(RoutesArgs),
+    /// Show what happened to service clusters, as far as the Swarm still knows
+    Events(super::events::EventsArgs),
+    /// Check everything that Skep needs, and say of each fault what to do
+    Doctor(super::doctor::DoctorArgs),
     /// Store certificates, sealed to the operator, and show when they end
     #[command(subcommand)]
     Certs(CertsVerb),

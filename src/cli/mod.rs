@@ -11,7 +11,10 @@ pub mod convert;
 
 pub mod delete;
 pub mod describe;
+pub mod doctor;
 pub mod error;
+pub mod events;
+pub mod examples;
 pub mod get;
 pub mod install;
 pub mod logging;
@@ -31,8 +34,6 @@ pub mod wait;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
-
 use args::{CertsVerb, Cli, Global, Verb};
 use error::Result;
 use session::Session;
@@ -46,7 +47,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         plugin::Call::Completion => return finish(Terminal::new(false), write(":4\n")),
         plugin::Call::Run(args) => args,
     };
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match examples::parse(args) {
         Ok(cli) => cli,
         Err(error) => {
             // A reader that went away is no reason to fail; there is nowhere left to tell.
@@ -111,6 +112,8 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             wait::run(&connect().await?, &names, args.target, args.timeout.get()).await
         }
         Verb::Routes(args) => routes::run(&connect().await?, &args).await,
+        Verb::Events(args) => events::run(&connect().await?, &args).await,
+        Verb::Doctor(args) => doctor::run(&connect().await?, &args).await,
         Verb::Certs(CertsVerb::Add(args)) => {
             let pair = certs::checked(&args)?;
             certs::add(&connect().await?, &args, &pair).await
@@ -135,6 +138,6 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 fn completion(terminal: Terminal, shell: clap_complete::Shell) -> Result {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "skep", &mut script);
+    clap_complete::generate(shell, &mut examples::command(), "skep", &mut script);
     terminal.data(&String::from_utf8_lossy(&script))
 }

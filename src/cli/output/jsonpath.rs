@@ -297,7 +297,7 @@ mod tests {
             ("{range .items[*]}x", "character 1:", "{end}"),
             ("ab{end}", "character 3:", "{range"),
             ("{}", "character 1:", "between"),
-            ("{range .items[?]}{end}", "character ", "?]"),
+            ("{range .items[?]}{end}", "character 16:", "`]`"),
         ] {
             let error = template.parse::<Template>().unwrap_err();
             assert!(error.starts_with(place), "{template}: {error}");
