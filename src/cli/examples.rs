@@ -58,6 +58,35 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "events",
         &["skep events east --since 1h", "skep events --watch -o json"],
     ),
+    (
+        "logs",
+        &[
+            "skep logs east --follow --status 5xx --path /api",
+            "skep logs east --since 10m --for-host demo.example.com --min-ms 500 -o json",
+        ],
+    ),
+    (
+        "top",
+        &["skep top", "skep top east --by route --interval 5s"],
+    ),
+    (
+        "support-bundle",
+        &[
+            "skep support-bundle",
+            "skep support-bundle -o east.tar.gz --tail 2000",
+        ],
+    ),
+    (
+        "explain",
+        &[
+            "skep explain spec.proxy.publish.mode",
+            "skep explain status --recursive",
+        ],
+    ),
+    (
+        "init",
+        &["skep init east", "skep init shop -o clusters/shop.yaml"],
+    ),
     ("doctor", &["skep doctor", "skep doctor -o json"]),
     (
         "certs add",

@@ -7,6 +7,7 @@ pub mod age;
 pub mod apply;
 pub mod args;
 pub mod certs;
+pub mod complete;
 pub mod convert;
 
 pub mod delete;
@@ -15,9 +16,12 @@ pub mod doctor;
 pub mod error;
 pub mod events;
 pub mod examples;
+pub mod explain;
 pub mod get;
+pub mod init;
 pub mod install;
 pub mod logging;
+pub mod logs;
 pub mod names;
 pub mod output;
 pub mod plugin;
@@ -25,8 +29,11 @@ pub mod routes;
 pub mod serve;
 pub mod session;
 pub mod source;
+pub mod support;
 pub mod table;
 pub mod terminal;
+pub mod top;
+pub mod try_url;
 pub mod version;
 pub mod view;
 pub mod wait;
@@ -39,8 +46,22 @@ use error::Result;
 use session::Session;
 use terminal::Terminal;
 
+/// The variable by which a shell asks for completions.
+const COMPLETE: &str = "SKEP_COMPLETE";
+
 /// Runs the program with its whole command line, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let completing = clap_complete::CompleteEnv::with_factory(examples::command).var(COMPLETE);
+    match completing.try_complete(args.clone(), None) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => {
+            // As below: there is nowhere left to tell.
+            let _ = error.print();
+            return ExitCode::FAILURE;
+        }
+    }
     let args = match plugin::normalize(args) {
         plugin::Call::Metadata => return finish(Terminal::new(false), write(&plugin::metadata())),
         // Cobra's way to say "no candidates, no files either".
@@ -79,6 +100,8 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
     let global = cli.global;
     match cli.verb {
         Verb::Schema => terminal.data(&get::json(&crate::api::schema::service_cluster())),
+        Verb::Explain(args) => explain::run(terminal, &args),
+        Verb::Init(args) => init::run(terminal, &args),
         Verb::Completion { shell } => completion(terminal, shell),
         Verb::Validate(files) => {
             for cluster in source::manifests(&files.filename)? {
@@ -113,6 +136,9 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         }
         Verb::Routes(args) => routes::run(&connect().await?, &args).await,
         Verb::Events(args) => events::run(&connect().await?, &args).await,
+        Verb::Logs(args) => logs::run(&connect().await?, &args).await,
+        Verb::Top(args) => top::run(&connect().await?, &args).await,
+        Verb::SupportBundle(args) => support::run(&connect().await?, &args).await,
         Verb::Doctor(args) => doctor::run(&connect().await?, &args).await,
         Verb::Certs(CertsVerb::Add(args)) => {
             let pair = certs::checked(&args)?;
@@ -125,7 +151,12 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Version(args) => version::run(terminal, global, args.output).await,
         Verb::Operator(args) => serve::operator(global, args).await,
         Verb::Proxy(args) => serve::proxy(args).await,
-        Verb::Schema | Verb::Completion { .. } | Verb::Validate(_) | Verb::Convert(_) => Ok(()),
+        Verb::Schema
+        | Verb::Explain(_)
+        | Verb::Init(_)
+        | Verb::Completion { .. }
+        | Verb::Validate(_)
+        | Verb::Convert(_) => Ok(()),
     }
 }
 
@@ -136,8 +167,17 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     runtime.map_err(|error| error::CliError::Failed(format!("cannot start: {error}")))
 }
 
+/// The shell asks this program at every key press, so that names of the Swarm complete too.
 fn completion(terminal: Terminal, shell: clap_complete::Shell) -> Result {
+    let failed = |error: std::io::Error| error::CliError::Failed(error.to_string());
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut examples::command(), "skep", &mut script);
+    let shells = clap_complete::env::Shells::builtins();
+    let Some(completer) = shells.completer(&shell.to_string()) else {
+        clap_complete::generate(shell, &mut examples::command(), "skep", &mut script);
+        return terminal.data(&String::from_utf8_lossy(&script));
+    };
+    completer
+        .write_registration(COMPLETE, "skep", "skep", "skep", &mut script)
+        .map_err(failed)?;
     terminal.data(&String::from_utf8_lossy(&script))
 }
