@@ -1,6 +1,7 @@
 //! Completion of what only the Swarm knows: names of clusters, certificates, services and nodes.
 //! An engine that does not answer at once completes nothing; a shell must not hang.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
@@ -60,6 +61,23 @@ pub fn forms() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(super::output::form::WORDS.map(str::to_owned).to_vec()))
 }
 
+/// The answer to the Docker CLI, which completes as cobra does: a candidate a line, what it means
+/// after a tab, and at the end a word that says "no files either".
+#[must_use]
+pub fn for_docker(words: Vec<OsString>) -> String {
+    let mut command = super::examples::command();
+    let last = words.len().saturating_sub(1);
+    let found = clap_complete::engine::complete(&mut command, words, last, None);
+    let lines = found.unwrap_or_default().into_iter().map(|candidate| {
+        let value = candidate.get_value().to_string_lossy().into_owned();
+        match candidate.get_help() {
+            Some(help) => format!("{value}\t{}\n", help.to_string().replace('\n', " ")),
+            None => value + "\n",
+        }
+    });
+    lines.chain([":4\n".to_owned()]).collect()
+}
+
 fn candidates(words: Vec<String>) -> Vec<CompletionCandidate> {
     words.into_iter().map(CompletionCandidate::new).collect()
 }
@@ -83,5 +101,18 @@ fn seen(names: impl FnOnce(&View) -> Vec<String>) -> Vec<CompletionCandidate> {
     match view {
         Ok(Ok(view)) => candidates(names(&view)),
         Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_gets_candidates_in_its_own_form() {
+        let words = ["docker-skep", "rout"].map(OsString::from).to_vec();
+        let text = for_docker(words);
+        assert!(text.starts_with("routes\tShow where"), "{text}");
+        assert!(text.ends_with("\n:4\n"), "{text}");
     }
 }

@@ -64,8 +64,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let args = match plugin::normalize(args) {
         plugin::Call::Metadata => return finish(Terminal::new(false), write(&plugin::metadata())),
-        // Cobra's way to say "no candidates, no files either".
-        plugin::Call::Completion => return finish(Terminal::new(false), write(":4\n")),
+        plugin::Call::Completion(words) => {
+            return finish(Terminal::new(false), write(&complete::for_docker(words)));
+        }
         plugin::Call::Run(args) => args,
     };
     let cli = match examples::parse(args) {

@@ -20,6 +20,7 @@ mod interlock;
 mod itself;
 mod lab;
 mod load;
+mod look;
 mod proxies;
 mod rolling;
 mod seed;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         rolling::trials(),
         edits::trials(),
         interlock::trials(),
+        look::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     if args.list {
