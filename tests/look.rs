@@ -1,6 +1,15 @@
 //! The verbs that look, as a process against the simulated engine on a unix socket, with a real
 //! operator at work on it.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::unused_self,
+    clippy::match_same_arms,
+    clippy::assigning_clones
+)]
 
 mod sim;
 
@@ -434,4 +443,67 @@ async fn names_of_the_swarm_complete() {
             "{words:?}: {shown}"
         );
     }
+}
+
+const VERBS: [&[&str]; 7] = [
+    &["get"],
+    &["doctor"],
+    &["events"],
+    &["logs", "east"],
+    &["top", "-n", "1"],
+    &["support-bundle"],
+    &["routes", "--explain", "demo.a"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_no_manager_or_refuses_is_told() {
+    let stage = Stage::new().await;
+    for verb in VERBS {
+        let worker = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state.";
+        for _ in 0..20 {
+            stage.sim.fault(|f| f.fail("GET /configs", 0, 503, worker));
+        }
+        let error = stage.refused(verb, 3).await;
+        assert!(
+            error.contains("is not a Swarm manager"),
+            "{verb:?}: {error}"
+        );
+        stage.sim.fault(|f| *f = sim::Faults::default());
+        for _ in 0..20 {
+            stage
+                .sim
+                .fault(|f| f.fail("GET /configs", 0, 403, "authorization denied by plugin"));
+        }
+        let error = stage.refused(verb, 1).await;
+        assert!(error.contains("permission denied"), "{verb:?}: {error}");
+        stage.sim.fault(|f| *f = sim::Faults::default());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_ends_what_goes_on() {
+    let stage = Stage::new().await;
+    for verb in [&["logs", "east", "-f"][..], &["top", "--interval", "1s"]] {
+        let mut going = stage.command(verb).stdout(Stdio::piped()).spawn().unwrap();
+        let out = going.stdout.take().unwrap();
+        let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(out));
+        let line = timeout(Duration::from_secs(30), lines.next_line()).await;
+        assert!(line.unwrap().unwrap().is_some(), "{verb:?} shows something");
+        let pid = going.id().unwrap().to_string();
+        let kill = std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status();
+        assert!(kill.unwrap().success());
+        let ended = timeout(Duration::from_secs(10), going.wait()).await;
+        let ended = ended.unwrap().unwrap();
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&ended),
+            Some(2),
+            "{verb:?}"
+        );
+    }
+    assert_eq!(
+        stage.told(&["get", "-o", "name"]).await,
+        "servicecluster/east\n"
+    );
 }

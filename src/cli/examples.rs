@@ -171,7 +171,7 @@ mod tests {
                 '\'' => quoted = !quoted,
                 '>' | '|' if !quoted => break,
                 ' ' if !quoted => {
-                    words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)))
+                    words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
                 }
                 c => word.push(c),
             }

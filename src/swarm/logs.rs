@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Collected};
 use hyper::body::Incoming;
 
 use super::engine::{DEADLINE, Engine, escaped};
@@ -88,7 +88,7 @@ impl Engine {
         let (head, body) = transport.open(&what, &path, DEADLINE).await?.into_parts();
         if !head.status.is_success() {
             let text = tokio::time::timeout(DEADLINE, body.collect()).await;
-            let bytes = text.ok().and_then(Result::ok).map(|all| all.to_bytes());
+            let bytes = text.ok().and_then(Result::ok).map(Collected::to_bytes);
             let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
             return Err(Error::from_answer(&what, self.host(), head.status, &text));
         }

@@ -191,7 +191,11 @@ impl Sim {
                 );
             }
             let mut frame = vec![stream, 0, 0, 0];
-            frame.extend((payload.len() as u32).to_be_bytes());
+            frame.extend(
+                u32::try_from(payload.len())
+                    .unwrap_or_default()
+                    .to_be_bytes(),
+            );
             frame.extend(payload.into_bytes());
             state.written.push((id.clone(), frame));
         }

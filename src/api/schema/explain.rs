@@ -77,10 +77,8 @@ fn default(place: &Value) -> String {
 }
 
 fn examples(page: &Page, place: &Value) -> String {
-    let own = [place].into_iter().chain(page.forms(place));
-    let all = own
-        .filter_map(|form| form.get("examples")?.as_array())
-        .next();
+    let mut own = [place].into_iter().chain(page.forms(place));
+    let all = own.find_map(|form| form.get("examples")?.as_array());
     let shown: Vec<String> = all
         .into_iter()
         .flatten()

@@ -12,6 +12,7 @@ mod swarm;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -199,7 +200,7 @@ fn people(checks: &[Check], all: bool) -> String {
                 ]);
             }
             if !check.hint.is_empty() {
-                hints.push_str(&format!("{area}/{}: {}\n", check.name, check.hint));
+                let _ = writeln!(hints, "{area}/{}: {}", check.name, check.hint);
             }
         }
         if !all && of_area.iter().all(|check| check.state == State::Ok) {

@@ -14,7 +14,9 @@ pub(super) fn rows(events: &[Event], view: &View) -> Vec<Row> {
         .iter()
         .flat_map(|event| {
             let clusters = concerned(event, view);
-            clusters.into_iter().map(|cluster| row(event, cluster))
+            let name = name(event, view);
+            let rows = clusters.into_iter();
+            rows.map(move |cluster| row(event, &name, cluster))
         })
         .collect()
 }
@@ -57,6 +59,18 @@ fn concerned(event: &Event, view: &View) -> Vec<String> {
     }
 }
 
+/// The name that the engine says, else the one that the object has.
+fn name(event: &Event, view: &View) -> String {
+    let known = || {
+        let node = view.world.nodes.get(&event.id)?;
+        Some(node.hostname.clone())
+    };
+    if event.name.is_empty() {
+        return known().unwrap_or_else(|| event.id.clone());
+    }
+    event.name.clone()
+}
+
 fn of_status(view: &View, uses: impl Fn(&crate::api::Status) -> bool) -> Vec<String> {
     let declared = view.declared.iter();
     declared
@@ -65,18 +79,13 @@ fn of_status(view: &View, uses: impl Fn(&crate::api::Status) -> bool) -> Vec<Str
         .collect()
 }
 
-fn row(event: &Event, cluster: String) -> Row {
+fn row(event: &Event, name: &str, cluster: String) -> Row {
     let kind = match event.kind {
         Kind::Service => "service",
         Kind::Node => "node",
         Kind::Network => "network",
         Kind::Config => "config",
         Kind::Secret => "secret",
-    };
-    let name = if event.name.is_empty() {
-        &event.id
-    } else {
-        &event.name
     };
     let mut changes: Vec<String> = event
         .details

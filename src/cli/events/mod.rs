@@ -193,10 +193,7 @@ pub fn render(
         Report::Yaml if rows.is_empty() && stream => String::new(),
         Report::Yaml if stream => {
             let documents = rows.iter().map(yaml).collect::<Result<Vec<_>>>()?;
-            documents
-                .iter()
-                .map(|text| format!("---\n{text}"))
-                .collect()
+            format!("---\n{}", documents.join("---\n"))
         }
         Report::Yaml => yaml(&All { events: rows })?,
     })

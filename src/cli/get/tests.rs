@@ -65,18 +65,18 @@ pub(crate) fn now() -> OffsetDateTime {
     datetime!(2026-01-10 12:00:00 UTC)
 }
 
-fn shown(clusters: &[ServiceCluster], output: Form) -> String {
-    render(clusters, &output, true, true, now()).unwrap()
+fn shown(clusters: &[ServiceCluster], output: &Form) -> String {
+    render(clusters, output, true, true, now()).unwrap()
 }
 
 #[test]
 fn the_table_shows_what_people_ask_first() {
-    insta::assert_snapshot!(shown(&[east(), west()], Form::Table));
+    insta::assert_snapshot!(shown(&[east(), west()], &Form::Table));
 }
 
 #[test]
 fn the_wide_table_shows_more() {
-    insta::assert_snapshot!(shown(&[east(), west()], Form::Wide));
+    insta::assert_snapshot!(shown(&[east(), west()], &Form::Wide));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_status_of_an_older_generation_is_not_taken_for_this_one() {
 #[test]
 fn names_are_one_a_line() {
     assert_eq!(
-        shown(&[east(), west()], Form::Name),
+        shown(&[east(), west()], &Form::Name),
         "servicecluster/east\nservicecluster/west\n"
     );
 }
@@ -99,14 +99,14 @@ fn json_is_one_object_for_one_name_and_a_list_otherwise() {
     let one = render(&[east()], &Form::Json, true, false, now()).unwrap();
     let one: serde_json::Value = serde_json::from_str(&one).unwrap();
     assert_eq!(one["metadata"]["name"], "east");
-    let all: serde_json::Value = serde_json::from_str(&shown(&[east()], Form::Json)).unwrap();
+    let all: serde_json::Value = serde_json::from_str(&shown(&[east()], &Form::Json)).unwrap();
     assert_eq!(all["kind"], "ServiceClusterList");
     assert_eq!(all["items"][0], one);
 }
 
 #[test]
 fn yaml_documents_are_read_back_as_the_same_resources() {
-    let text = shown(&[east(), west()], Form::Yaml);
+    let text = shown(&[east(), west()], &Form::Yaml);
     let documents: Vec<&str> = text.split("---\n").collect();
     assert_eq!(documents.len(), 2);
     let read: ServiceCluster = serde_saphyr::from_str(documents[0]).unwrap();
@@ -123,12 +123,12 @@ fn a_template_sees_the_resource_alone_or_the_list() {
     let names: Form = r#"jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}"#
         .parse()
         .unwrap();
-    assert_eq!(shown(&[east(), west()], names), "east\nwest\n");
+    assert_eq!(shown(&[east(), west()], &names), "east\nwest\n");
     let columns: Form = "custom-columns=NAME:.metadata.name,N:.status.routes.total"
         .parse()
         .unwrap();
     assert_eq!(
-        shown(&[east(), west()], columns),
+        shown(&[east(), west()], &columns),
         "NAME  N\neast  12\nwest  <none>\n"
     );
 }

@@ -1,6 +1,7 @@
 //! Lines of a log in the form asked for.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -108,7 +109,7 @@ fn request(record: &Record, node: &str) -> String {
         dash(&record.client),
     );
     if !record.reason.is_empty() {
-        text.push_str(&format!(" ({})", safe(&record.reason)));
+        let _ = write!(text, " ({})", safe(&record.reason));
     }
     text
 }

@@ -52,12 +52,11 @@ impl Writer<'_> {
                 self.chars.next();
                 self.put(0, "$");
             }
-            Some((_, '.' | '[')) => self.put(0, "$"),
+            None | Some((_, '.' | '[')) => self.put(0, "$"),
             Some(_) => {
                 self.put(0, "$");
                 self.name(0);
             }
-            None => self.put(0, "$"),
         }
         self.after_value = true;
     }

@@ -2,7 +2,8 @@
 
 mod redact;
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use flate2::Compression;
@@ -127,7 +128,7 @@ async fn gather(session: &Session, args: &BundleArgs, now: OffsetDateTime) -> Re
     for (which, path, keep) in documents() {
         let list = engine.document(which).await;
         bundle.attempt(path, list, |bundle, value| {
-            bundle.json(path, &kept(value, keep))
+            bundle.json(path, &kept(value, keep));
         });
     }
     for (name, declared) in &view.declared {
@@ -264,11 +265,7 @@ async fn logs(session: &Session, tail: u64, patient: &Patient, bundle: &mut Bund
                 } else {
                     node
                 };
-                text.push_str(&format!(
-                    "{} {from} {}\n",
-                    line.at,
-                    redact::line(&line.text)
-                ));
+                let _ = writeln!(text, "{} {from} {}", line.at, redact::line(&line.text));
             }
             Ok::<(), crate::swarm::Error>(())
         };

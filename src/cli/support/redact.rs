@@ -212,7 +212,8 @@ pub(super) fn info(info: &Value) -> Value {
 fn labels(labels: &Value) -> Value {
     let all = labels.as_object().into_iter().flatten();
     all.map(|(key, value)| {
-        let value = if is_delicate(key) {
+        // Labels may set headers, an `Authorization` among them.
+        let value = if is_delicate(key) || value.as_str().is_some_and(is_delicate) {
             json!(GONE)
         } else {
             value.clone()
@@ -268,7 +269,8 @@ mod tests {
             "ID": "s",
             "Spec": {
                 "Name": "shop",
-                "Labels": {"com.docker.lb.hosts": "shop.a", "com.docker.lb.basic_auth.users": "hunter2"},
+                "Labels": {"com.docker.lb.hosts": "shop.a", "com.docker.lb.basic_auth.users": "hunter2",
+                    "skep.headers": "Authorization=hunter2"},
                 "TaskTemplate": {"ContainerSpec": {
                     "Image": "shop:1",
                     "Env": ["DB_PASSWORD=hunter2", "PLAIN=hunter2", "SKEP_CLUSTER=east"],

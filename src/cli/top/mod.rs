@@ -198,11 +198,10 @@ fn stamp() -> String {
 /// The logs of the clusters from now on.
 async fn open(session: &Session, view: &View, names: &[String]) -> Result<SelectAll<Lines>> {
     let mut all = SelectAll::new();
-    let since = u64::try_from(now().unix_timestamp()).ok();
     let options = LogOptions {
         follow: true,
-        since,
         tail: Some(0),
+        ..LogOptions::default()
     };
     let mut silent = Vec::new();
     for (name, declared) in &view.declared {

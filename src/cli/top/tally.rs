@@ -66,7 +66,7 @@ impl Tally {
             .into_iter()
             .map(|((cluster, name), counts)| counts.row(cluster, name, over))
             .collect();
-        rows.sort_by(|a, b| b.requests.cmp(&a.requests));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.requests));
         if most > 0 {
             rows.truncate(most);
         }
