@@ -116,9 +116,7 @@ async fn past(
 ) -> Vec<Event> {
     let seconds = |time: OffsetDateTime| u64::try_from(time.unix_timestamp()).unwrap_or(1);
     let since = since.map_or(1, seconds);
-    // The engine's clock may be a little ahead of ours.
-    let until = seconds(until).saturating_add(1);
-    match session.engine.past_events(since, until).await {
+    match session.engine.past_events(since, seconds(until)).await {
         Ok(events) => events,
         Err(error) => {
             session

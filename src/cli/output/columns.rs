@@ -99,6 +99,13 @@ mod tests {
     }
 
     #[test]
+    fn a_comma_in_brackets_ends_no_column() {
+        let columns: Columns = "A:.n[0,1],B:.m".parse().unwrap();
+        let item = json!({"n": [1, 2], "m": 3});
+        assert_eq!(columns.table([&item], false), "1,2  3\n");
+    }
+
+    #[test]
     fn a_bad_column_is_named() {
         for (written, word) in [
             ("NAME", "HEAD:"),

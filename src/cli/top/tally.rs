@@ -32,6 +32,8 @@ pub(super) struct Row {
     pub(super) name: String,
     pub(super) requests: u64,
     pub(super) requests_per_second: f64,
+    /// Requests that were open at a time, on average: their durations over the interval.
+    pub(super) in_flight: f64,
     /// Answers of 400 to 499.
     pub(super) client_errors: u64,
     /// Answers of 500 and above.
@@ -89,6 +91,7 @@ impl Counts {
             name,
             requests: self.requests,
             requests_per_second: self.requests as f64 / seconds,
+            in_flight: self.durations.iter().sum::<f64>() / 1e3 / seconds,
             client_errors: self.client_errors,
             server_errors: self.server_errors,
             p50_ms: at(500),
@@ -111,7 +114,16 @@ pub(super) fn render(rows: &[Row], by: By) -> String {
         By::Host => Some("HOST"),
     };
     let columns = [
-        "REQ/S", "4XX", "5XX", "P50", "P95", "P99", "MAX", "BYTES/S", "CLIENTS",
+        "REQ/S",
+        "IN FLIGHT",
+        "4XX",
+        "5XX",
+        "P50",
+        "P95",
+        "P99",
+        "MAX",
+        "BYTES/S",
+        "CLIENTS",
     ];
     let heads = ["CLUSTER"].into_iter().chain(head).chain(columns);
     let mut table = Table::named(heads.map(str::to_owned));
@@ -119,6 +131,7 @@ pub(super) fn render(rows: &[Row], by: By) -> String {
         let mut cells = vec![row.cluster.clone()];
         cells.extend(head.map(|_| row.name.clone()));
         cells.push(format!("{:.1}", row.requests_per_second));
+        cells.push(format!("{:.1}", row.in_flight));
         cells.push(row.client_errors.to_string());
         cells.push(row.server_errors.to_string());
         let times = [row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms];

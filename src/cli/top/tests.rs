@@ -57,9 +57,22 @@ fn requests_are_counted_and_times_ranked() {
         (50.0, 95.0, 99.0, 100.0)
     );
     assert_eq!((east.requests_per_second, east.clients), (50.0, 3));
+    // 5.05 s of requests in 2 s.
+    assert!((east.in_flight - 2.525).abs() < 1e-9, "{}", east.in_flight);
     let text = render(&rows, By::Cluster);
     assert!(text.starts_with("CLUSTER  REQ/S"), "{text}");
     assert_eq!(text.lines().count(), 3);
+}
+
+#[test]
+fn of_few_requests_the_slowest_are_not_left_out() {
+    let mut tally = Tally::default();
+    for ms in [1.0, 2.0, 30.0] {
+        tally.add("east", "", &record("demo.a", "/", 200, ms));
+    }
+    let rows = tally.rows(Duration::from_secs(1), 0);
+    let times = (rows[0].p50_ms, rows[0].p95_ms, rows[0].p99_ms);
+    assert_eq!(times, (2.0, 30.0, 30.0));
 }
 
 #[test]
