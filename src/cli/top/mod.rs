@@ -1,8 +1,8 @@
 //! `skep top`: requests, errors and times by cluster, route, service or proxy, refreshed.
 //!
 //! The figures are counted from the access logs of the proxies, which the engine gathers. That
-//! needs no port of its own and works wherever the command line does. It has limits, which the
-//! help tells: what is not logged is not counted.
+//! needs no port of its own and works wherever the command line does. It has limits, which
+//! `docs/cli.md` tells: what is not logged is not counted.
 
 mod tally;
 #[cfg(test)]
