@@ -151,6 +151,37 @@ fn completions_are_made_for_every_shell() {
 }
 
 #[test]
+fn a_field_is_explained_and_a_wrong_one_answered_with_the_nearest() {
+    let output = run(&["explain", "spec.proxy.publish.mode"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(out(&output).contains("DEFAULT:  host"), "{}", out(&output));
+    let deep = out(&run(&["explain", "sc.status", "--recursive"]));
+    assert!(deep.contains("lastTransitionTime <string"), "{deep}");
+    let text = fails(&run(&["explain", "spec.proxy.publsh"]), 2);
+    assert!(text.contains("`spec.proxy.publish`"), "{text}");
+}
+
+#[test]
+fn a_starter_manifest_is_valid_and_overwrites_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let call = |args: &[&str]| {
+        let output = skep(args).current_dir(dir.path()).output();
+        output.expect("the binary runs")
+    };
+    let output = call(&["init", "shop"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let text = std::fs::read_to_string(dir.path().join("shop.yaml")).expect("it was written");
+    assert!(text.starts_with("# yaml-language-server: $schema="));
+    let valid = out(&call(&["validate", "-f", "shop.yaml"]));
+    assert_eq!(valid, "servicecluster/shop is valid\n");
+    let text = fails(&call(&["init", "shop"]), 1);
+    assert!(text.contains("is there already"), "{text}");
+    fails(&call(&["init", "shop", "-o", "/nonexistent/x"]), 1);
+    assert_eq!(code(&call(&["init", "Not_A_Name"])), 2);
+    assert!(out(&call(&["init", "-o", "-"])).contains("name: east"));
+}
+
+#[test]
 fn wrong_usage_is_exit_code_2_and_help_is_0_with_the_exit_codes() {
     for wrong in [
         &["gett"][..],
@@ -235,6 +266,12 @@ fn without_an_engine_every_verb_says_so_and_what_to_do() {
         &["wait", "east"],
         &["install"],
         &["uninstall"],
+        &["doctor"],
+        &["events"],
+        &["logs", "east"],
+        &["top"],
+        &["support-bundle"],
+        &["routes", "--explain", "http://demo.a/"],
     ] {
         let mut args = vec!["-H", "unix:///nonexistent/docker.sock"];
         args.extend(verb);

@@ -1,5 +1,6 @@
 //! The JSON Schema of the resource, generated from its types.
 
+mod explain;
 mod reference;
 #[cfg(test)]
 pub(super) mod tests;
@@ -10,10 +11,11 @@ use super::ServiceCluster;
 use super::grammar::CLUSTER_NAME_PATTERN;
 use crate::names::{API_VERSION, KIND};
 
+pub use explain::{explain, fields};
 pub use reference::markdown;
 
 /// Where the schema is published.
-const ID: &str = "https://skep.dev/schemas/service-cluster.v1alpha1.json";
+pub const ID: &str = "https://skep.dev/schemas/service-cluster.v1alpha1.json";
 
 /// The JSON Schema (draft 2020-12) of a `ServiceCluster` manifest.
 ///
@@ -60,6 +62,65 @@ fn examples(schema: &mut Value) {
             json!(["skep-proxy-east"]),
         ),
         ("/$defs/Logging/properties/driver", json!(["json-file"])),
+        (
+            "/$defs/Logging/properties/options",
+            json!([{"max-size": "10m", "max-file": "3"}]),
+        ),
+        (
+            "/$defs/Metadata/properties/labels",
+            json!([{"team": "web"}]),
+        ),
+        (
+            "/$defs/Metadata/properties/annotations",
+            json!([{"dev.skep.history": "10"}]),
+        ),
+        (
+            "/$defs/ServiceClusterSpec/properties/networks",
+            json!([[{"name": "eastnet", "create": {}}]]),
+        ),
+        (
+            "/$defs/NetworkCreate/properties/labels",
+            json!([{"team": "web"}]),
+        ),
+        (
+            "/$defs/Placement/properties/nodes",
+            json!([["node-0"], {"matchLabels": {"zone": "a"}}]),
+        ),
+        (
+            "/$defs/Placement/properties/labels",
+            json!([{"nodetype": "loadbalancer", "region": "east"}]),
+        ),
+        (
+            "/$defs/Placement/properties/constraints",
+            json!([["node.role==worker"]]),
+        ),
+        ("/$defs/Placement/properties/maxReplicasPerNode", json!([1])),
+        (
+            "/$defs/NodeMatch/properties/matchLabels",
+            json!([{"zone": "a"}]),
+        ),
+        (
+            "/$defs/ServiceMatch/properties/matchLabels",
+            json!([{"team": "web"}]),
+        ),
+        (
+            "/$defs/Proxy/properties/image",
+            json!(["registry.example.com/skep:0.1.0"]),
+        ),
+        ("/$defs/Proxy/properties/replicas", json!([2])),
+        ("/$defs/Proxy/properties/labels", json!([{"team": "web"}])),
+        (
+            "/$defs/Proxy/properties/containerLabels",
+            json!([{"team": "web"}]),
+        ),
+        (
+            "/$defs/Proxy/properties/env",
+            json!([{"RUST_BACKTRACE": "1"}]),
+        ),
+        (
+            "/$defs/Admission/properties/hosts",
+            json!([["*.east.example.com"]]),
+        ),
         (
             "/$defs/Tls/properties/cipherSuites",
             json!([["TLS_AES_256_GCM_SHA384"]]),

@@ -134,9 +134,7 @@ pub struct Placement {
     pub max_replicas_per_node: Option<u64>,
 }
 
-/// Nodes by name, or by the labels they carry.
-///
-/// Untagged by hand: a list is names, a map is a selector.
+/// Nodes by name (a list), or by the labels they carry (a map).
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum NodeSelector {

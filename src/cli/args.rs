@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::selector::Selector;
+use super::complete;
+use super::output::{self, Form, Selector};
 use super::serve::{OperatorArgs, ProxyArgs};
 use crate::api::value::Span;
 
@@ -87,6 +88,16 @@ pub enum Verb {
     Wait(WaitArgs),
     /// Show where each host and path goes, and the services that could not be routed
     Routes(RoutesArgs),
+    /// Show what happened to service clusters, as far as the Swarm still knows
+    Events(super::events::EventsArgs),
+    /// Show the logs of a cluster's proxies, and which requests they served
+    Logs(super::logs::LogsArgs),
+    /// Show requests, errors and times, counted from the access logs and refreshed
+    Top(super::top::TopArgs),
+    /// Check everything that Skep needs, and say of each fault what to do
+    Doctor(super::doctor::DoctorArgs),
+    /// Put all that somebody needs who helps into one file, without secrets
+    SupportBundle(super::support::BundleArgs),
     /// Store certificates, sealed to the operator, and show when they end
     #[command(subcommand)]
     Certs(CertsVerb),
@@ -95,6 +106,10 @@ pub enum Verb {
     /// Turn the configuration of another program into manifests
     #[command(subcommand)]
     Convert(ConvertVerb),
+    /// Show what a field of a manifest means
+    Explain(super::explain::ExplainArgs),
+    /// Write a commented manifest to begin with
+    Init(super::init::InitArgs),
     /// Print the JSON Schema of a service cluster
     Schema,
     /// Run the operator (what the installed service does)
@@ -103,7 +118,7 @@ pub enum Verb {
     Proxy(ProxyArgs),
     /// Show the versions of client, engine and operator
     Version(VersionArgs),
-    /// Print completions for a shell
+    /// Print completions for a shell, names of service clusters and the like included
     Completion {
         /// The shell
         shell: clap_complete::Shell,
@@ -328,7 +343,7 @@ pub struct RollbackArgs {
 #[derive(Clone, Debug, Args)]
 pub struct NamesArgs {
     /// Names; all when none is given. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::clusters())]
     pub names: Vec<String>,
 }
 
@@ -362,15 +377,26 @@ pub enum Report {
     Yaml,
 }
 
+fn form(text: &str) -> Result<Form, String> {
+    text.parse()
+}
+
 /// `get`.
 #[derive(Clone, Debug, Args)]
 pub struct GetArgs {
     /// The names.
     #[command(flatten)]
     pub names: NamesArgs,
-    /// Form of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub output: Output,
+    /// Form of the output: table, wide, yaml, json, name, jsonpath=TEMPLATE,
+    /// custom-columns=HEAD:PATH,...
+    #[arg(short, long, value_name = "FORM", default_value = "table", value_parser = form, add = complete::forms())]
+    pub output: Form,
+    /// Only those with these labels: KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY, !KEY; commas between
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<Selector>,
+    /// Sort by a field, as a path such as .metadata.creationTimestamp
+    #[arg(long, value_name = "PATH")]
+    pub sort_by: Option<output::Path>,
     /// Go on showing changes until interrupted
     #[arg(short, long)]
     pub watch: bool,
@@ -383,7 +409,7 @@ pub struct GetArgs {
 #[derive(Clone, Debug, Args)]
 pub struct DeleteArgs {
     /// Names. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
-    #[arg(value_name = "NAME", required_unless_present = "filename")]
+    #[arg(value_name = "NAME", required_unless_present = "filename", add = complete::clusters())]
     pub names: Vec<String>,
     /// Delete what these manifests declare: files, folders, or - for standard input
     #[arg(short, long, value_name = "FILE", num_args = 1.., conflicts_with = "names")]
@@ -403,7 +429,7 @@ pub struct DeleteArgs {
 #[derive(Clone, Debug, Args)]
 pub struct WaitArgs {
     /// Names. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME", required = true, add = complete::clusters())]
     pub names: Vec<String>,
     /// condition=TYPE, condition=TYPE=STATUS (True, False, Unknown), or delete
     #[arg(long = "for", value_name = "WHAT", default_value = "condition=Ready")]
@@ -417,8 +443,22 @@ pub struct WaitArgs {
 #[derive(Clone, Debug, Args)]
 pub struct RoutesArgs {
     /// Service cluster; all, and the services that none takes, when not given
-    #[arg(value_name = "CLUSTER")]
+    #[arg(value_name = "CLUSTER", add = complete::clusters())]
     pub cluster: Option<String>,
+    /// Say which route a request for this URL would take, and why the others lose
+    #[arg(long, value_name = "URL")]
+    pub explain: Option<String>,
+    /// Method of that request
+    #[arg(
+        long,
+        value_name = "METHOD",
+        default_value = "GET",
+        requires = "explain"
+    )]
+    pub method: String,
+    /// A header of that request; repeatable
+    #[arg(long, value_name = "NAME: VALUE", requires = "explain")]
+    pub header: Vec<String>,
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Report,
@@ -461,7 +501,7 @@ pub struct CertsAddArgs {
 #[derive(Clone, Debug, Args)]
 pub struct CertsLsArgs {
     /// Names; all when none is given
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::stored_certificates())]
     pub names: Vec<String>,
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t)]
@@ -475,7 +515,7 @@ pub struct CertsLsArgs {
 #[derive(Clone, Debug, Args)]
 pub struct CertsRmArgs {
     /// Names
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME", required = true, add = complete::stored_certificates())]
     pub names: Vec<String>,
     /// Not an error when a certificate does not exist
     #[arg(long)]

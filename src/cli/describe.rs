@@ -6,17 +6,20 @@ use time::OffsetDateTime;
 
 use super::age::age;
 use super::error::Result;
+use super::events;
 use super::get::{ports, yaml};
 use super::names;
 use super::routes;
-use super::session::{Session, now};
+use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::{missing, resource};
 use crate::api::value::StringMap;
 use crate::api::{ServiceCluster, Status};
-use crate::names::LABEL_CLUSTER;
-use crate::route::Routing;
-use crate::world::{Declared, Task, World};
+use crate::names::{LABEL_CLUSTER, LABEL_TEMPLATE};
+use crate::world::{Declared, Service, Task, World};
+
+/// Events shown; `skep events` shows all.
+const RECENT: usize = 10;
 
 /// Describes the clusters of these names; all when none is given.
 pub async fn run(session: &Session, typed: &[String]) -> Result {
@@ -29,19 +32,15 @@ pub async fn run(session: &Session, typed: &[String]) -> Result {
     let mut texts = Vec::new();
     for (name, declared) in &look.declared {
         if names.is_empty() || names.contains(name) {
-            texts.push(render(declared, &look.world, &look.routing, now())?);
+            texts.push(render(declared, &look, now())?);
         }
     }
     session.terminal.data(&texts.join("\n"))
 }
 
 /// The description of one cluster.
-pub fn render(
-    declared: &Declared,
-    world: &World,
-    routing: &Routing,
-    now: OffsetDateTime,
-) -> Result<String> {
+pub fn render(declared: &Declared, view: &View, now: OffsetDateTime) -> Result<String> {
+    let (world, routing) = (&view.world, &view.routing);
     let cluster = resource(declared);
     let mut text = head(&cluster, declared);
     text.push_str("Spec:\n");
@@ -53,7 +52,7 @@ pub fn render(
         }
         None => text.push_str("Status:         none yet; the operator writes it\n"),
     }
-    section(&mut text, "Proxies", &proxies(&cluster, world, now));
+    section(&mut text, "Tasks", &proxies(&cluster, world, now));
     let routing = routing.clusters.get(&declared.name);
     let routes = routing.map(|one| routes::of_cluster(&declared.name, one));
     section(&mut text, "Routes", &routes.unwrap_or_default());
@@ -61,6 +60,8 @@ pub fn render(
     if !faults.is_empty() {
         section(&mut text, "Route faults", &faults);
     }
+    let events = events::recent(view, &declared.name, RECENT, now);
+    section(&mut text, "Events", &events);
     Ok(text)
 }
 
@@ -91,6 +92,12 @@ fn head(cluster: &ServiceCluster, declared: &Declared) -> String {
 }
 
 fn status_text(text: &mut String, status: &Status, newest: u64, now: OffsetDateTime) {
+    let proxies = &status.proxies;
+    let _ = writeln!(
+        text,
+        "{:<15} {} of {} run, {} of the newest definition, {} acknowledged the routes in force",
+        "Proxies:", proxies.running, proxies.desired, proxies.updated, proxies.programmed
+    );
     let mut conditions = Table::new(&["CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"]);
     for condition in &status.conditions {
         // What was true of an older generation says nothing of the newest one.
@@ -135,7 +142,15 @@ fn status_text(text: &mut String, status: &Status, newest: u64, now: OffsetDateT
 
 /// The proxy tasks that are meant to run, and the last failure of each place that has none.
 fn proxies(cluster: &ServiceCluster, world: &World, now: OffsetDateTime) -> String {
-    let mut table = Table::new(&["PROXY", "NODE", "STATE", "SINCE", "ERROR"]);
+    let mut table = Table::new(&[
+        "PROXY",
+        "TASK",
+        "NODE",
+        "STATE",
+        "SINCE",
+        "DEFINITION",
+        "ERROR",
+    ]);
     let services = world.services.values().filter(|service| {
         let labels = &service.spec.labels;
         labels.get(LABEL_CLUSTER) == Some(&cluster.metadata.name)
@@ -155,14 +170,26 @@ fn proxies(cluster: &ServiceCluster, world: &World, now: OffsetDateTime) -> Stri
             };
             table.row([
                 place,
+                task.id.get(..12).unwrap_or(&task.id).to_owned(),
                 node.map_or_else(|| task.node.clone(), |node| node.hostname.clone()),
                 format!("{:?}", task.state),
                 age(&task.state_at, now),
+                definition(service, task).to_owned(),
                 task.error.clone(),
             ]);
         }
     }
     rows(&table)
+}
+
+/// Whether a task was made of the newest definition of its service: both carry its hash.
+fn definition(service: &Service, task: &Task) -> &'static str {
+    let newest = service.spec.container_labels.get(LABEL_TEMPLATE);
+    match (newest, task.container_labels.get(LABEL_TEMPLATE)) {
+        (Some(newest), Some(own)) if newest == own => "current",
+        (Some(_), Some(_)) => "old",
+        _ => "",
+    }
 }
 
 /// A table of a section; nothing when it is empty.
@@ -198,7 +225,7 @@ mod tests {
     use super::*;
     use crate::cli::get::tests::{east, now};
     use crate::world::declared::{Accepted, Revision};
-    use crate::world::{Node, Service, TaskState};
+    use crate::world::{Node, TaskState};
 
     fn declared() -> Declared {
         let cluster = east();
@@ -219,7 +246,7 @@ mod tests {
         }
     }
 
-    fn world() -> World {
+    fn view() -> View {
         let mut world = World::default();
         let mut service = Service {
             id: "s".into(),
@@ -251,12 +278,17 @@ mod tests {
         ] {
             world.tasks.insert(task.id.clone(), task);
         }
-        world
+        let declared = [("east".to_owned(), declared())].into();
+        View {
+            world,
+            declared,
+            ..View::default()
+        }
     }
 
     #[test]
     fn everything_known_is_told() {
-        let text = render(&declared(), &world(), &Routing::default(), now()).unwrap();
+        let text = render(&declared(), &view(), now()).unwrap();
         insta::assert_snapshot!(text);
     }
 
@@ -268,7 +300,7 @@ mod tests {
             valid: true,
             ..Revision::default()
         });
-        let text = render(&declared, &world(), &Routing::default(), now()).unwrap();
+        let text = render(&declared, &view(), now()).unwrap();
         assert!(
             text.contains("not looked at yet; of generation 3"),
             "{text}"
@@ -287,7 +319,7 @@ mod tests {
             "spec.proxy.replicas",
             "is no number",
         )];
-        let text = render(&declared, &world(), &Routing::default(), now()).unwrap();
+        let text = render(&declared, &view(), now()).unwrap();
         assert!(
             text.contains("4 (invalid; generation 3 is in force)"),
             "{text}"

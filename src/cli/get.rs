@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::age::age;
-use super::args::{GetArgs, Output};
+use super::args::GetArgs;
 use super::error::{CliError, Result};
 use super::names;
+use super::output::{self, Form};
 use super::session::{Session, now};
 use super::table::Table;
 use super::view::{chosen, missing, resource};
@@ -38,49 +40,81 @@ const WIDE: [&str; 12] = [
 /// Resources in the form asked for. `listed`: several were asked for, so JSON is a list even of one.
 pub fn render(
     clusters: &[ServiceCluster],
-    output: Output,
+    output: &Form,
     headers: bool,
     listed: bool,
     now: OffsetDateTime,
 ) -> Result<String> {
     Ok(match output {
-        Output::Table => table(clusters, false, now).render(headers, 0),
-        Output::Wide => table(clusters, true, now).render(headers, 0),
-        Output::Yaml => documents(clusters)?,
-        Output::Json if listed || clusters.len() != 1 => json(&serde_json::json!({
+        Form::Table => table(clusters, false, now).render(headers, 0),
+        Form::Wide => table(clusters, true, now).render(headers, 0),
+        Form::Yaml => documents(clusters)?,
+        Form::Json => json(&document(clusters, listed)),
+        Form::Name => clusters.iter().map(|c| reference(c) + "\n").collect(),
+        Form::JsonPath(template) => template.render(&document(clusters, listed)),
+        Form::Columns(columns) => {
+            let items: Vec<Value> = clusters.iter().map(value).collect();
+            columns.table(&items, headers)
+        }
+    })
+}
+
+/// One resource as it is, several as a list.
+fn document(clusters: &[ServiceCluster], listed: bool) -> Value {
+    match clusters {
+        [one] if !listed => value(one),
+        _ => serde_json::json!({
             "apiVersion": crate::names::API_VERSION,
             "kind": format!("{}List", crate::names::KIND),
             "items": clusters,
-        })),
-        Output::Json => json(&clusters[0]),
-        Output::Name => clusters.iter().map(|c| reference(c) + "\n").collect(),
-    })
+        }),
+    }
+}
+
+fn value(cluster: &ServiceCluster) -> Value {
+    // Maps here have string keys and numbers are finite, so it cannot fail; nothing shows.
+    serde_json::to_value(cluster).unwrap_or_default()
+}
+
+/// The clusters that were asked for, in the order asked for.
+fn wanted(args: &GetArgs, mut clusters: Vec<ServiceCluster>) -> Vec<ServiceCluster> {
+    if let Some(selector) = &args.selector {
+        clusters.retain(|cluster| selector.matches(&cluster.metadata.labels));
+    }
+    if let Some(path) = &args.sort_by {
+        output::sort(&mut clusters, path, value);
+    }
+    clusters
 }
 
 /// Prints what was asked for; with `--watch` also every change, until interrupted.
 pub async fn run(session: &Session, args: &GetArgs) -> Result {
     let names = names::plain(&args.names.names)?;
     let look = session.look().await?;
-    let clusters = chosen(&look.declared, &names);
+    let found = chosen(&look.declared, &names);
+    let is_none = found.is_empty();
+    let clusters = wanted(args, found);
     if !clusters.is_empty() {
         session.warn_without_operator(&look);
     }
     let listed = names.len() != 1;
     let headers = !args.no_headers;
     if clusters.is_empty()
-        && names.is_empty()
+        && (names.is_empty() || !is_none)
         && !args.watch
-        && matches!(args.output, Output::Table | Output::Wide)
+        && matches!(args.output, Form::Table | Form::Wide)
     {
-        session
-            .terminal
-            .note("no service clusters are declared; `skep apply -f FILE` declares one");
-        return Ok(());
-    }
-    if clusters.is_empty() && !names.is_empty() {
+        session.terminal.note(if is_none {
+            "no service clusters are declared; `skep apply -f FILE` declares one"
+        } else {
+            "no service cluster has such labels"
+        });
         return missing(&look.declared, &names);
     }
-    let shown = render(&clusters, args.output, headers, listed, now())?;
+    if is_none && !names.is_empty() {
+        return missing(&look.declared, &names);
+    }
+    let shown = render(&clusters, &args.output, headers, listed, now())?;
     session.terminal.data(&shown)?;
     missing(&look.declared, &names)?;
     if !args.watch {
@@ -94,19 +128,24 @@ pub async fn run(session: &Session, args: &GetArgs) -> Result {
             continue;
         };
         let mut seen = by_name(look.declared.values().map(resource).collect());
-        seen.retain(|name, _| names.is_empty() || names.contains(name));
+        seen.retain(|name, cluster| {
+            let selected = args.selector.as_ref();
+            (names.is_empty() || names.contains(name))
+                && selected.is_none_or(|selector| selector.matches(&cluster.metadata.labels))
+        });
         let changed: Vec<ServiceCluster> = seen
             .iter()
             .filter(|(name, cluster)| known.get(*name) != Some(cluster))
             .map(|(_, cluster)| cluster.clone())
             .collect();
         if !changed.is_empty() {
-            let mark = if args.output == Output::Yaml {
-                "---\n"
-            } else {
-                ""
+            let mark = match args.output {
+                Form::Yaml => "---\n",
+                // A template need not end its line; two answers must not run into one.
+                Form::JsonPath(_) => "\n",
+                _ => "",
             };
-            let shown = render(&changed, args.output, false, false, now())?;
+            let shown = render(&changed, &args.output, false, false, now())?;
             session.terminal.data(&format!("{mark}{shown}"))?;
         }
         for gone in known.keys().filter(|name| !seen.contains_key(*name)) {

@@ -8,28 +8,37 @@ pub mod apply;
 pub mod args;
 pub mod certs;
 pub mod changes;
+pub mod complete;
 pub mod convert;
 
 pub mod delete;
 pub mod describe;
 pub mod diff;
+pub mod doctor;
 pub mod edit;
 pub mod error;
+pub mod events;
 pub mod examples;
+pub mod explain;
 pub mod get;
 pub mod history;
+pub mod init;
 pub mod install;
 pub mod logging;
+pub mod logs;
 pub mod names;
+pub mod output;
 pub mod plugin;
 pub mod rollout;
 pub mod routes;
-pub mod selector;
 pub mod serve;
 pub mod session;
 pub mod source;
+pub mod support;
 pub mod table;
 pub mod terminal;
+pub mod top;
+pub mod try_url;
 pub mod version;
 pub mod view;
 pub mod wait;
@@ -37,23 +46,35 @@ pub mod wait;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
-
 use args::{CertsVerb, Cli, DryRun, Global, RolloutVerb, Verb};
 use error::Result;
 use session::Session;
 use terminal::Terminal;
 
+/// The variable by which a shell asks for completions.
+const COMPLETE: &str = "SKEP_COMPLETE";
+
 /// Runs the program with its whole command line, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let completing = clap_complete::CompleteEnv::with_factory(examples::command).var(COMPLETE);
+    match completing.try_complete(args.clone(), None) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => {
+            // As below: there is nowhere left to tell.
+            let _ = error.print();
+            return ExitCode::FAILURE;
+        }
+    }
     let args = match plugin::normalize(args) {
         plugin::Call::Metadata => return finish(Terminal::new(false), write(&plugin::metadata())),
-        // Cobra's way to say "no candidates, no files either".
-        plugin::Call::Completion => return finish(Terminal::new(false), write(":4\n")),
+        plugin::Call::Completion(words) => {
+            return finish(Terminal::new(false), write(&complete::for_docker(words)));
+        }
         plugin::Call::Run(args) => args,
     };
-    let parsed = examples::command().try_get_matches_from(args);
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match examples::parse(args) {
         Ok(cli) => cli,
         Err(error) => {
             // A reader that went away is no reason to fail; there is nowhere left to tell.
@@ -86,6 +107,8 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
     let global = cli.global;
     match cli.verb {
         Verb::Schema => terminal.data(&get::json(&crate::api::schema::service_cluster())),
+        Verb::Explain(args) => explain::run(terminal, &args),
+        Verb::Init(args) => init::run(terminal, &args),
         Verb::Completion { shell } => completion(terminal, shell),
         Verb::Validate(files) => {
             for cluster in source::manifests(&files.filename)? {
@@ -146,6 +169,11 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             wait::run(&connect().await?, &names, args.target, args.timeout.get()).await
         }
         Verb::Routes(args) => routes::run(&connect().await?, &args).await,
+        Verb::Events(args) => events::run(&connect().await?, &args).await,
+        Verb::Logs(args) => logs::run(&connect().await?, &args).await,
+        Verb::Top(args) => top::run(&connect().await?, &args).await,
+        Verb::SupportBundle(args) => support::run(&connect().await?, &args).await,
+        Verb::Doctor(args) => doctor::run(&connect().await?, &args).await,
         Verb::Certs(CertsVerb::Add(args)) => {
             let pair = certs::checked(&args)?;
             certs::add(&connect().await?, &args, &pair).await
@@ -157,7 +185,12 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Version(args) => version::run(terminal, global, args.output).await,
         Verb::Operator(args) => serve::operator(global, args).await,
         Verb::Proxy(args) => serve::proxy(args).await,
-        Verb::Schema | Verb::Completion { .. } | Verb::Validate(_) | Verb::Convert(_) => Ok(()),
+        Verb::Schema
+        | Verb::Explain(_)
+        | Verb::Init(_)
+        | Verb::Completion { .. }
+        | Verb::Validate(_)
+        | Verb::Convert(_) => Ok(()),
     }
 }
 
@@ -183,8 +216,17 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     runtime.map_err(|error| error::CliError::Failed(format!("cannot start: {error}")))
 }
 
+/// The shell asks this program at every key press, so that names of the Swarm complete too.
 fn completion(terminal: Terminal, shell: clap_complete::Shell) -> Result {
+    let failed = |error: std::io::Error| error::CliError::Failed(error.to_string());
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut examples::command(), "skep", &mut script);
+    let shells = clap_complete::env::Shells::builtins();
+    let Some(completer) = shells.completer(&shell.to_string()) else {
+        clap_complete::generate(shell, &mut examples::command(), "skep", &mut script);
+        return terminal.data(&String::from_utf8_lossy(&script));
+    };
+    completer
+        .write_registration(COMPLETE, "skep", "skep", "skep", &mut script)
+        .map_err(failed)?;
     terminal.data(&String::from_utf8_lossy(&script))
 }

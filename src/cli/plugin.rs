@@ -17,8 +17,9 @@ const IGNORED_WITH_VALUE: [&str; 5] = ["-l", "--log-level", "--tlscacert", "--tl
 pub enum Call {
     /// The Docker CLI wants to know what this plugin is.
     Metadata,
-    /// The Docker CLI's shell completion, which Skep leaves to its own.
-    Completion,
+    /// The Docker CLI's shell completion: the words so far, the last one unfinished, the program
+    /// first.
+    Completion(Vec<OsString>),
     /// A command line in Skep's own form.
     Run(Vec<OsString>),
 }
@@ -37,14 +38,16 @@ pub fn normalize(args: impl IntoIterator<Item = OsString>) -> Call {
     }
     match args.get(1).and_then(|arg| arg.to_str()) {
         None => Call::Metadata,
-        Some("__complete" | "__completeNoDesc") => Call::Completion,
+        Some("__complete" | "__completeNoDesc") => {
+            Call::Completion(without_dockers_own(args.into_iter().skip(1)))
+        }
         Some(_) => Call::Run(without_dockers_own(args)),
     }
 }
 
 /// Drops the word `skep` and those of the Docker CLI's flags before it that Skep has no use for;
 /// those that say where the engine is stay.
-fn without_dockers_own(args: Vec<OsString>) -> Vec<OsString> {
+fn without_dockers_own(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args = args.into_iter();
     let mut kept: Vec<OsString> = args.next().into_iter().collect();
     while let Some(arg) = args.next() {
@@ -170,9 +173,10 @@ mod tests {
             run(&["docker-skep", "--config", "/c", "help", "skep"]),
             command(&["docker-skep", "--config", "/c", "--help"])
         );
+        let words = ["__complete", "get", ""].map(OsString::from).to_vec();
         assert_eq!(
-            run(&["docker-skep", "__complete", "skep", ""]),
-            Call::Completion
+            run(&["docker-skep", "__complete", "skep", "get", ""]),
+            Call::Completion(words)
         );
     }
 }

@@ -91,6 +91,10 @@ pub async fn run(session: &Session, args: &RoutesArgs) -> Result {
     let typed = names::plain(&typed)?;
     let cluster = typed.first().map(String::as_str);
     let look = session.look().await?;
+    if let Some(url) = &args.explain {
+        let shown = super::try_url::explain(&look, args, url, cluster)?;
+        return session.terminal.data(&shown);
+    }
     let shown = render(&look.routing, cluster, args.output, !args.no_headers)?;
     session.terminal.data(&shown)?;
     if args.output == Report::Table

@@ -3,16 +3,22 @@
 /// A table of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    header: Vec<&'static str>,
+    header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these column heads.
     #[must_use]
-    pub fn new(header: &[&'static str]) -> Self {
+    pub fn new(header: &[&str]) -> Self {
+        Self::named(header.iter().map(ToString::to_string))
+    }
+
+    /// A table with column heads that are not known beforehand.
+    #[must_use]
+    pub fn named(header: impl IntoIterator<Item = String>) -> Self {
         Self {
-            header: header.to_vec(),
+            header: header.into_iter().collect(),
             rows: Vec::new(),
         }
     }
@@ -39,8 +45,12 @@ impl Table {
     /// The text, each line indented by `indent` blanks.
     #[must_use]
     pub fn render(&self, headers: bool, indent: usize) -> String {
-        let header: Vec<String> = self.header.iter().map(ToString::to_string).collect();
-        let lines = || headers.then_some(&header).into_iter().chain(&self.rows);
+        let lines = || {
+            headers
+                .then_some(&self.header)
+                .into_iter()
+                .chain(&self.rows)
+        };
         let mut widths = vec![0; self.header.len()];
         for line in lines() {
             for (width, cell) in widths.iter_mut().zip(line) {

@@ -41,6 +41,14 @@ impl Terminal {
         Ok(out.flush()?)
     }
 
+    /// A page that takes the place of the one before it on a terminal, and follows it elsewhere.
+    pub fn page(self, text: &str, is_for_people: bool) -> Result {
+        if is_for_people && std::io::stdout().is_terminal() {
+            return self.data(&format!("\u{1b}[H\u{1b}[2J{text}"));
+        }
+        self.data(text)
+    }
+
     /// What was done, such as `servicecluster/east created`: to standard output unless quiet.
     pub fn done(self, text: &str) -> Result {
         if self.quiet {

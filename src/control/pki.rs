@@ -11,7 +11,8 @@ use crate::names::{OPERATOR_TLS_NAME, PROXY_TLS_NAME};
 /// Clocks of nodes may be behind by so much.
 const BACKDATED: Duration = Duration::hours(1);
 const AUTHORITY_LIFE: Duration = Duration::days(3650);
-const CERTIFICATE_LIFE: Duration = Duration::days(1825);
+/// How long the certificates of operator and proxies last.
+pub const CERTIFICATE_DAYS: i64 = 1825;
 
 /// What [`issue`] makes, as PEM. Holds private keys; its `Debug` shows none.
 pub struct Bundle {
@@ -82,7 +83,7 @@ fn leaf(
     issuer: &Issuer<'_, KeyPair>,
 ) -> Result<String, Error> {
     let mut params = CertificateParams::new(vec![name.to_owned()])?;
-    name_and_date(&mut params, name, now, CERTIFICATE_LIFE);
+    name_and_date(&mut params, name, now, Duration::days(CERTIFICATE_DAYS));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![usage];
     params.use_authority_key_identifier_extension = true;

@@ -18,13 +18,15 @@ use crate::world::{Config, Network, NetworkSpec, Node, Secret, Service, ServiceS
 
 use super::endpoint::Endpoint;
 use super::error::Error;
-use super::events::Events;
+use super::events::{Event, Events};
 use super::transport::{Dial, Transport};
 use super::wire;
 
 /// No answer may take longer, but for the event stream. Managers that elect a leader keep a
 /// request waiting for up to 16 seconds.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+/// An engine that tells nothing more for so long has told all that it remembers.
+const SILENT: Duration = Duration::from_secs(2);
 /// Answers above this many bytes are parsed off the async threads.
 const LARGE: usize = 256 * 1024;
 
@@ -111,6 +113,10 @@ impl Engine {
     #[must_use]
     pub fn host(&self) -> &str {
         self.transport.host()
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// What the engine is and which part it has in a Swarm.
@@ -304,15 +310,34 @@ impl Engine {
         self.delete("secret", "/secrets", id).await
     }
 
+    /// The swarm-scoped events between two moments (seconds since 1970, by the engine's clock), as
+    /// far as the engine still remembers them: it keeps 256 of all kinds.
+    pub async fn past_events(&self, since: u64, until: u64) -> Result<Vec<Event>, Error> {
+        let mut stream = self
+            .open_events(&format!("&since={since}&until={until}"))
+            .await?;
+        let mut events = Vec::new();
+        // An engine whose clock is behind goes on until then; what it remembers it tells at once.
+        while let Ok(next) = tokio::time::timeout(SILENT, stream.next()).await {
+            match next? {
+                Some(event) => events.push(event),
+                None => break,
+            }
+        }
+        Ok(events)
+    }
+
     /// Opens the stream of swarm-scoped events. With `since` (seconds since 1970, by the
     /// engine's clock) it begins with those that the engine still remembers.
     pub async fn events(&self, since: Option<u64>) -> Result<Events, Error> {
+        let since = since.map_or_else(String::new, |since| format!("&since={since}"));
+        self.open_events(&since).await
+    }
+
+    async fn open_events(&self, more: &str) -> Result<Events, Error> {
         let what = "open the event stream";
         let kinds = ["service", "node", "network", "config", "secret"];
-        let mut path = filtered("/events", &json!({"scope": ["swarm"], "type": kinds}));
-        if let Some(since) = since {
-            path = format!("{path}&since={since}");
-        }
+        let path = filtered("/events", &json!({"scope": ["swarm"], "type": kinds})) + more;
         let path = self.versioned(&path).await?;
         let (head, body) = self
             .transport
@@ -354,7 +379,7 @@ impl Engine {
         Ok(minor)
     }
 
-    async fn versioned(&self, path: &str) -> Result<String, Error> {
+    pub(super) async fn versioned(&self, path: &str) -> Result<String, Error> {
         let minor = match self.version.load(Ordering::Relaxed) {
             0 => self.negotiate().await?,
             minor => minor,
@@ -362,7 +387,7 @@ impl Engine {
         Ok(format!("/v1.{minor}{path}"))
     }
 
-    async fn get<T>(&self, what: &str, path: &str) -> Result<T, Error>
+    pub(super) async fn get<T>(&self, what: &str, path: &str) -> Result<T, Error>
     where
         T: DeserializeOwned + Send + 'static,
     {
@@ -370,7 +395,7 @@ impl Engine {
         parse(what, bytes).await
     }
 
-    async fn raw_get<T>(&self, what: &str, path: &str) -> Result<T, Error>
+    pub(super) async fn raw_get<T>(&self, what: &str, path: &str) -> Result<T, Error>
     where
         T: DeserializeOwned + Send + 'static,
     {
@@ -473,12 +498,12 @@ fn by_id<T>(list: Vec<wire::Out<T>>, id: fn(&T) -> &String) -> BTreeMap<String, 
         .collect()
 }
 
-fn filtered(path: &str, filters: &Value) -> String {
+pub(super) fn filtered(path: &str, filters: &Value) -> String {
     format!("{path}?filters={}", escaped(&filters.to_string()))
 }
 
 /// Percent-encoding of everything that is not plain in a path or query.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     use fmt::Write as _;
     text.bytes()
         .fold(String::with_capacity(text.len()), |mut out, byte| {

@@ -1,5 +1,7 @@
 //! The engine's event stream: one JSON object after another, for as long as it lasts.
 
+use std::collections::BTreeMap;
+
 use bytes::{Buf, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -7,6 +9,7 @@ use serde::Deserialize;
 
 use super::error::Error;
 use super::transport::Transport;
+use super::wire::nil;
 
 /// Events longer than this end the stream: no event of an engine comes near it.
 const LONGEST: usize = 1 << 20;
@@ -35,6 +38,12 @@ pub struct Event {
     pub id: String,
     /// `create`, `update`, `remove`.
     pub action: String,
+    /// When (nanoseconds since 1970): the object's time of update, by the engine's clock.
+    pub at: i64,
+    /// The object's name; empty when the engine does not say it.
+    pub name: String,
+    /// What changed, where the engine says it: `state.new` of a node and the like.
+    pub details: BTreeMap<String, String>,
 }
 
 /// An open event stream.
@@ -52,12 +61,18 @@ struct WireEvent {
     action: String,
     #[serde(rename = "Actor", default)]
     actor: Actor,
+    #[serde(rename = "time", default)]
+    seconds: i64,
+    #[serde(rename = "timeNano", default)]
+    nanoseconds: i64,
 }
 
 #[derive(Deserialize, Default)]
 struct Actor {
     #[serde(rename = "ID", default)]
     id: String,
+    #[serde(rename = "Attributes", default, deserialize_with = "nil")]
+    attributes: BTreeMap<String, String>,
 }
 
 impl Events {
@@ -123,10 +138,17 @@ impl WireEvent {
             "secret" => Kind::Secret,
             _ => return None,
         };
+        let mut details = self.actor.attributes;
         Some(Event {
             kind,
             id: self.actor.id,
             action: self.action,
+            at: match self.nanoseconds {
+                0 => self.seconds.saturating_mul(1_000_000_000),
+                at => at,
+            },
+            name: details.remove("name").unwrap_or_default(),
+            details,
         })
     }
 }

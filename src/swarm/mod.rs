@@ -9,6 +9,8 @@ pub mod endpoint;
 mod engine;
 mod error;
 mod events;
+pub mod facts;
+pub mod logs;
 mod observe;
 mod transport;
 pub mod watch;

@@ -196,15 +196,22 @@ pub fn apply(manifest: &str) -> String {
     text(&skep_with(manifest, &["apply", "-f", "-"]), "skep apply")
 }
 
-/// A service cluster as `skep get -o json` shows it.
+/// A service cluster as `skep get -o json` shows it, which is always what the schema says.
 pub fn cluster(name: &str) -> Value {
     let shown = text(&skep(&["get", name, "-o", "json"]), "skep get");
     let value: Value = serde_json::from_str(&shown).unwrap();
-    match value {
+    let cluster = match value {
         Value::Array(mut list) => list.remove(0),
         Value::Object(mut object) if object.contains_key("items") => object["items"][0].take(),
         other => other,
-    }
+    };
+    let validator = jsonschema::validator_for(&skep::api::schema::service_cluster()).unwrap();
+    let faults = validator.iter_errors(&cluster);
+    let faults: Vec<String> = faults
+        .map(|fault| format!("{}: {fault}", fault.instance_path()))
+        .collect();
+    assert!(faults.is_empty(), "{faults:?} in {cluster:#}");
+    cluster
 }
 
 /// Status, reason and message of a condition; empty while there is none.

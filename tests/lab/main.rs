@@ -21,6 +21,7 @@ mod interlock;
 mod itself;
 mod lab;
 mod load;
+mod look;
 mod proxies;
 mod rolling;
 mod seed;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         folder::trials(),
         transcript::trials(),
         interlock::trials(),
+        look::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     if args.list {

@@ -43,7 +43,11 @@ impl State {
     fn info(&self) -> Value {
         let nodes = self.objects.get("nodes");
         let id = nodes.and_then(|n| n.keys().next()).cloned();
-        json!({"Swarm": {
+        let now = time::OffsetDateTime::now_utc();
+        let now = now.format(&time::format_description::well_known::Rfc3339);
+        json!({"Name": "node-1", "KernelVersion": "6.1.0", "ServerVersion": "20.10.24",
+            "SystemTime": now.unwrap_or_default(), "Plugins": {"Network": ["bridge", "overlay"]},
+            "HttpProxy": "http://user:hunter2@proxy", "Swarm": {
             "NodeID": id, "LocalNodeState": "active", "ControlAvailable": true,
             "Cluster": {"ID": "simcluster"},
         }})

@@ -78,6 +78,8 @@ struct State {
     calls: BTreeMap<String, u64>,
     missing_images: BTreeSet<String>,
     pace: Option<Pace>,
+    /// What the tasks of services wrote: service id and frame.
+    written: Vec<(String, Vec<u8>)>,
 }
 
 /// What happens later.
@@ -168,6 +170,35 @@ impl Sim {
         self.state()
             .task_failed(id, "failed", "task: non-zero exit (137)");
         self.0.timers.notify_one();
+    }
+
+    /// The running tasks of a service write a line: to standard output (1) or error (2). Stream 3
+    /// is the engine's own.
+    pub fn write(&self, service: &str, stream: u8, text: &str) {
+        let mut state = self.state();
+        let Some(id) = state.find("services", service).map(|s| s.id.clone()) else {
+            return;
+        };
+        let tasks = state.tasks.values().filter(|task| task.service == id);
+        let tasks: Vec<Value> = tasks.map(Task::shown).collect();
+        for task in tasks.iter().filter(|t| t["Status"]["State"] == "running") {
+            let mut payload = text.to_owned();
+            if stream < 3 {
+                payload = format!(
+                    "2026-01-10T12:00:00.000000001Z com.docker.swarm.node.id={},com.docker.swarm.service.id={id},com.docker.swarm.task.id={} {text}\n",
+                    task["NodeID"].as_str().unwrap_or_default(),
+                    task["ID"].as_str().unwrap_or_default(),
+                );
+            }
+            let mut frame = vec![stream, 0, 0, 0];
+            frame.extend(
+                u32::try_from(payload.len())
+                    .unwrap_or_default()
+                    .to_be_bytes(),
+            );
+            frame.extend(payload.into_bytes());
+            state.written.push((id.clone(), frame));
+        }
     }
 
     /// A node goes away, or comes back.

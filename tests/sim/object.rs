@@ -119,10 +119,16 @@ impl State {
     pub(super) fn add_node(&mut self, hostname: &str, role: &str) {
         let number = self.objects.get("nodes").map_or(0, BTreeMap::len) + 1;
         let spec = json!({"Labels": {}, "Role": role, "Availability": "active"});
-        let extra = json!({
-            "Description": {"Hostname": hostname, "Platform": {"OS": "linux"}},
+        let mut extra = json!({
+            "Description": {
+                "Hostname": hostname, "Platform": {"OS": "linux"},
+                "Engine": {"EngineVersion": "20.10.24"},
+            },
             "Status": {"State": "ready", "Addr": format!("10.99.0.{number}")},
         });
+        if role == "manager" {
+            extra["ManagerStatus"] = json!({"Leader": number == 1, "Reachability": "reachable"});
+        }
         self.insert("nodes", spec, extra);
     }
 }

@@ -84,8 +84,25 @@ impl Sim {
             *state.calls.entry(call.clone()).or_default() += 1;
             if state.faults.take(&call).is_none() {
                 let since = super::api::parameter(query, "since");
-                return stream(state.subscribe(since.and_then(|s| s.parse().ok())));
+                let events = state.subscribe(since.and_then(|s| s.parse().ok()));
+                if super::api::parameter(query, "until").is_some() {
+                    // What is remembered, and the end.
+                    state.streams.pop();
+                }
+                return stream(events);
             }
+        }
+        if let Some(service) = path.strip_suffix("/logs") {
+            let key = service.rsplit('/').next().unwrap_or_default();
+            let id = state.find("services", key).map(|s| s.id.clone());
+            let written = state.written.iter();
+            let frames: Vec<Vec<u8>> = written
+                .filter(|(service, _)| Some(service) == id.as_ref())
+                .map(|(_, frame)| frame.clone())
+                .collect();
+            *state.calls.entry("GET /logs".to_owned()).or_default() += 1;
+            let follow = super::api::parameter(query, "follow").is_some();
+            return log(frames, follow);
         }
         let result = state.handle(head.method.as_str(), &path, query, body);
         drop(state);
@@ -129,6 +146,18 @@ fn stream(events: mpsc::UnboundedReceiver<Value>) -> Response<Body> {
         Some((event, events))
     });
     let frames = events.map(|event| Ok(Frame::data(Bytes::from(format!("{event}\n")))));
+    Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)))
+}
+
+/// What was written, again and again when it is followed, as if tasks wrote it anew.
+fn log(frames: Vec<Vec<u8>>, follow: bool) -> Response<Body> {
+    let once = futures_util::stream::iter(frames.clone());
+    let again = futures_util::stream::unfold(frames, |frames| async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Some((frames.concat(), frames))
+    });
+    let all = once.chain(again.take(if follow { usize::MAX } else { 0 }));
+    let frames = all.map(|frame| Ok(Frame::data(Bytes::from(frame))));
     Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)))
 }
 

@@ -10,10 +10,8 @@ use super::service_cluster;
 #[must_use]
 pub fn markdown() -> String {
     let schema = service_cluster();
-    let mut page = Page {
-        defs: schema.get("$defs").cloned().unwrap_or_default(),
-        text: String::from(HEAD),
-    };
+    let mut page = Page::of(&schema);
+    page.text.push_str(HEAD);
     let top = object(&schema);
     page.section("", &top);
     page.text
@@ -29,12 +27,20 @@ A field without a default may be left out unless it is marked **required**. An e
 (`spec:` with nothing below) counts as left out. Fields that do not exist are faults.
 ";
 
-struct Page {
+pub(super) struct Page {
     defs: Value,
     text: String,
 }
 
 impl Page {
+    /// An empty page about a schema.
+    pub(super) fn of(schema: &Value) -> Self {
+        Self {
+            defs: schema.get("$defs").cloned().unwrap_or_default(),
+            text: String::new(),
+        }
+    }
+
     /// One table for the fields of an object, then a section for each object below it.
     fn section(&mut self, path: &str, object: &Map<String, Value>) {
         let Some(Value::Object(fields)) = object.get("properties") else {
@@ -90,7 +96,7 @@ impl Page {
     }
 
     /// The text of a keyword, of the field itself or of the type it refers to.
-    fn text_of(&self, field: &Value, keyword: &str) -> String {
+    pub(super) fn text_of(&self, field: &Value, keyword: &str) -> String {
         field
             .get(keyword)
             .or_else(|| self.resolve(field)?.get(keyword))
@@ -105,7 +111,7 @@ impl Page {
     }
 
     /// The forms a field may have, `null` (left out) not among them.
-    fn forms<'a>(&'a self, field: &'a Value) -> Vec<&'a Value> {
+    pub(super) fn forms<'a>(&'a self, field: &'a Value) -> Vec<&'a Value> {
         let field = self.resolve(field).unwrap_or(field);
         let many = ["anyOf", "oneOf"]
             .iter()
@@ -120,7 +126,7 @@ impl Page {
         }
     }
 
-    fn type_of(&self, field: &Value) -> String {
+    pub(super) fn type_of(&self, field: &Value) -> String {
         let mut names: Vec<String> = Vec::new();
         for form in self.forms(field) {
             for name in self.form_name(form) {
@@ -173,7 +179,7 @@ impl Page {
     }
 
     /// The objects within a field, each with its path.
-    fn inner(&self, path: &str, field: &Value) -> Vec<(String, Map<String, Value>)> {
+    pub(super) fn inner(&self, path: &str, field: &Value) -> Vec<(String, Map<String, Value>)> {
         let mut found = Vec::new();
         for form in self.forms(field) {
             if form.get("properties").is_some() {
@@ -190,7 +196,7 @@ fn object(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-fn join(path: &str, name: &str) -> String {
+pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
     } else {
@@ -198,7 +204,7 @@ fn join(path: &str, name: &str) -> String {
     }
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

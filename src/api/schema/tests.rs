@@ -83,6 +83,84 @@ fn every_field_has_a_description() {
     assert_eq!(bare, Vec::<String>::new());
 }
 
+/// What an editor needs of a field of a manifest besides its description.
+#[test]
+fn every_field_of_a_manifest_has_a_default_or_an_example_and_its_limits() {
+    fn resolved<'a>(schema: &'a Value, field: &'a Value) -> Vec<&'a Value> {
+        if let Some(name) = field["$ref"].as_str() {
+            return resolved(
+                schema,
+                &schema["$defs"][name.trim_start_matches("#/$defs/")],
+            );
+        }
+        let many = field["anyOf"].as_array().or(field["oneOf"].as_array());
+        match many {
+            Some(forms) => forms
+                .iter()
+                .flat_map(|form| resolved(schema, form))
+                .collect(),
+            None => vec![field],
+        }
+    }
+    let schema = service_cluster();
+    let mut bare = Vec::new();
+    for (definition, body) in schema["$defs"].as_object().unwrap() {
+        let is_of_status = ["Status", "Counts", "Condition"]
+            .iter()
+            .any(|word| definition.contains(word));
+        if is_of_status {
+            continue;
+        }
+        for (name, field) in body["properties"].as_object().into_iter().flatten() {
+            let forms = resolved(&schema, field);
+            let has = |key: &str| {
+                field.get(key).is_some() || forms.iter().any(|form| form.get(key).is_some())
+            };
+            let is = |kind: &str| {
+                forms
+                    .iter()
+                    .any(|form| form["type"].to_string().contains(kind))
+            };
+            let is_told = has("default") || has("examples") || has("const");
+            let is_section = forms.iter().any(|form| form.get("properties").is_some());
+            let is_read_only = field.get("readOnly").is_some();
+            let is_bounded = has("pattern") || !is("\"integer\"") || has("minimum");
+            if !is_bounded || !(is_told || is_section || is_read_only) {
+                bare.push(format!("{definition}.{name}"));
+            }
+        }
+    }
+    assert_eq!(bare, Vec::<String>::new());
+}
+
+#[test]
+fn every_example_is_one_that_the_schema_accepts() {
+    fn look(schema: &Value, place: &Value, checked: &mut usize) {
+        let Some(map) = place.as_object() else { return };
+        for example in map
+            .get("examples")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let mut alone = place.clone();
+            alone["$defs"] = schema["$defs"].clone();
+            let validator = jsonschema::validator_for(&alone).unwrap();
+            assert!(validator.is_valid(example), "{example} of {place}");
+            *checked += 1;
+        }
+        for (key, value) in map {
+            if key != "examples" && key != "default" {
+                look(schema, value, checked);
+            }
+        }
+    }
+    let schema = service_cluster();
+    let mut checked = 0;
+    look(&schema, &schema, &mut checked);
+    assert!(checked > 30, "{checked}");
+}
+
 #[test]
 fn the_schema_accepts_what_the_parser_accepts_of_the_manifest_of_the_design() {
     let text = include_str!("../../../tests/manifests/good/east.yaml");

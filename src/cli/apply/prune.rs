@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::ServiceCluster;
 use crate::cli::error::{CliError, Result};
-use crate::cli::selector::Selector;
+use crate::cli::output::Selector;
 use crate::cli::session::Session;
 use crate::store;
 use crate::world::Declared;

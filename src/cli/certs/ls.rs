@@ -32,19 +32,19 @@ const WIDE: [&str; 9] = [
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown {
-    name: String,
+    pub(in crate::cli) name: String,
     hosts: Vec<String>,
     /// RFC 3339.
     not_after: String,
     /// Whole days until then, negative afterwards; missing when the time is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    days: Option<i64>,
-    state: State,
+    pub(in crate::cli) days: Option<i64>,
+    pub(in crate::cli) state: State,
     issuer: String,
     fingerprint: String,
     generation: u64,
     #[serde(skip_serializing_if = "String::is_empty")]
-    message: String,
+    pub(in crate::cli) message: String,
 }
 
 /// How a stored certificate stands.
@@ -96,14 +96,14 @@ pub fn render(all: &[Shown], output: Output, headers: bool) -> Result<String> {
 }
 
 /// The hash of the public key that certificates should be sealed to; `None`: there is no key.
-pub(super) fn sealed_to(world: &World) -> Option<String> {
+pub(in crate::cli) fn sealed_to(world: &World) -> Option<String> {
     let secret = world.secret_named(names::SECRET_SEALING)?;
     let text = secret.labels.get(names::LABEL_SEALING)?;
     PublicKey::parse(text).ok().map(|key| key.id())
 }
 
 /// What is to be shown of a certificate: of its newest revision.
-pub(super) fn shown(
+pub(in crate::cli) fn shown(
     certificate: &StoredCertificate,
     key: Option<&str>,
     now: OffsetDateTime,

@@ -66,18 +66,18 @@ pub(crate) fn now() -> OffsetDateTime {
     datetime!(2026-01-10 12:00:00 UTC)
 }
 
-fn shown(clusters: &[ServiceCluster], output: Output) -> String {
+fn shown(clusters: &[ServiceCluster], output: &Form) -> String {
     render(clusters, output, true, true, now()).unwrap()
 }
 
 #[test]
 fn the_table_shows_what_people_ask_first() {
-    insta::assert_snapshot!(shown(&[east(), west()], Output::Table));
+    insta::assert_snapshot!(shown(&[east(), west()], &Form::Table));
 }
 
 #[test]
 fn the_wide_table_shows_more() {
-    insta::assert_snapshot!(shown(&[east(), west()], Output::Wide));
+    insta::assert_snapshot!(shown(&[east(), west()], &Form::Wide));
 }
 
 #[test]
@@ -90,26 +90,69 @@ fn a_status_of_an_older_generation_is_not_taken_for_this_one() {
 #[test]
 fn names_are_one_a_line() {
     assert_eq!(
-        shown(&[east(), west()], Output::Name),
+        shown(&[east(), west()], &Form::Name),
         "servicecluster/east\nservicecluster/west\n"
     );
 }
 
 #[test]
 fn json_is_one_object_for_one_name_and_a_list_otherwise() {
-    let one = render(&[east()], Output::Json, true, false, now()).unwrap();
+    let one = render(&[east()], &Form::Json, true, false, now()).unwrap();
     let one: serde_json::Value = serde_json::from_str(&one).unwrap();
     assert_eq!(one["metadata"]["name"], "east");
-    let all: serde_json::Value = serde_json::from_str(&shown(&[east()], Output::Json)).unwrap();
+    let all: serde_json::Value = serde_json::from_str(&shown(&[east()], &Form::Json)).unwrap();
     assert_eq!(all["kind"], "ServiceClusterList");
     assert_eq!(all["items"][0], one);
 }
 
 #[test]
 fn yaml_documents_are_read_back_as_the_same_resources() {
-    let text = shown(&[east(), west()], Output::Yaml);
+    let text = shown(&[east(), west()], &Form::Yaml);
     let documents: Vec<&str> = text.split("---\n").collect();
     assert_eq!(documents.len(), 2);
     let read: ServiceCluster = serde_saphyr::from_str(documents[0]).unwrap();
     assert_eq!(read, east());
+}
+
+#[test]
+fn a_template_sees_the_resource_alone_or_the_list() {
+    let ready: Form = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}"#
+        .parse()
+        .unwrap();
+    let one = render(&[east()], &ready, true, false, now()).unwrap();
+    assert_eq!(one, "True");
+    let names: Form = r#"jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}"#
+        .parse()
+        .unwrap();
+    assert_eq!(shown(&[east(), west()], &names), "east\nwest\n");
+    let columns: Form = "custom-columns=NAME:.metadata.name,N:.status.routes.total"
+        .parse()
+        .unwrap();
+    assert_eq!(
+        shown(&[east(), west()], &columns),
+        "NAME  N\neast  12\nwest  <none>\n"
+    );
+}
+
+#[test]
+fn clusters_are_chosen_by_label_and_sorted_by_field() {
+    use clap::Parser;
+    let args = |words: &[&str]| {
+        let words = ["skep", "get"].iter().chain(words);
+        match crate::cli::args::Cli::try_parse_from(words).unwrap().verb {
+            crate::cli::args::Verb::Get(args) => args,
+            _ => panic!("get is a verb"),
+        }
+    };
+    let mut labelled = west();
+    labelled.metadata.labels.insert("team".into(), "web".into());
+    let all = || vec![east(), labelled.clone()];
+    let names = |clusters: Vec<ServiceCluster>| {
+        let names = clusters.into_iter().map(|c| c.metadata.name);
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(wanted(&args(&["-l", "team=web"]), all())), ["west"]);
+    assert_eq!(names(wanted(&args(&["-l", "!team"]), all())), ["east"]);
+    let sorted = args(&["--sort-by=.metadata.labels.team"]);
+    assert_eq!(names(wanted(&sorted, all())), ["west", "east"]);
 }

@@ -13,6 +13,7 @@ mod secure;
 mod shards;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub use route::{LiveRoute, Retrying};
 pub use secure::Secure;
 pub(super) use secure::{Names, Way};
 use shards::Shards;
+pub use trial::{Candidate, Places, Verdict};
 
 use http::request::Parts;
 

@@ -1,0 +1,336 @@
+//! What leaves a Swarm in a support bundle, and what does not. Pure.
+//!
+//! Services of users are taken field by field, so that a field nobody thought of stays out.
+//! Values of environments, and of labels that may hold a password, are never written.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Map, Value, json};
+
+use crate::api::ServiceCluster;
+
+/// Written in place of a value.
+pub(super) const GONE: &str = "[redacted]";
+
+/// Parts of the names of labels and settings whose values may be secret.
+const WORDS: [&str; 9] = [
+    "auth",
+    "pass",
+    "secret",
+    "token",
+    "credential",
+    "private",
+    "apikey",
+    "api_key",
+    "cookie",
+];
+
+/// Whether the value of such a name may be secret.
+pub(super) fn is_delicate(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+/// A cluster without the values of its environment.
+pub(super) fn cluster(cluster: &ServiceCluster) -> ServiceCluster {
+    let mut cluster = cluster.clone();
+    let spec = &mut cluster.spec;
+    for value in spec.proxy.env.values_mut() {
+        GONE.clone_into(value);
+    }
+    if let Some(logging) = &mut spec.proxy.logging {
+        for value in logging.options.values_mut() {
+            GONE.clone_into(value);
+        }
+    }
+    let metadata = &mut cluster.metadata;
+    for map in [
+        &mut spec.proxy.labels,
+        &mut spec.proxy.container_labels,
+        &mut metadata.labels,
+        &mut metadata.annotations,
+    ] {
+        for (key, value) in map.iter_mut() {
+            if is_delicate(key) {
+                GONE.clone_into(value);
+            }
+        }
+    }
+    cluster
+}
+
+/// A service of the engine's list: what says how it runs and how it is reached.
+pub(super) fn service(service: &Value) -> Value {
+    let spec = &service["Spec"];
+    let task = &spec["TaskTemplate"];
+    let container = &task["ContainerSpec"];
+    json!({
+        "ID": service["ID"],
+        "Version": service["Version"],
+        "CreatedAt": service["CreatedAt"],
+        "UpdatedAt": service["UpdatedAt"],
+        "UpdateStatus": service["UpdateStatus"],
+        "ServiceStatus": service["ServiceStatus"],
+        "Endpoint": service["Endpoint"],
+        "Name": spec["Name"],
+        "Labels": labels(&spec["Labels"]),
+        "Mode": spec["Mode"],
+        "UpdateConfig": spec["UpdateConfig"],
+        "EndpointSpec": spec["EndpointSpec"],
+        "Image": container["Image"],
+        "Env": env(&container["Env"]),
+        "ContainerLabels": labels(&container["Labels"]),
+        "Secrets": names(&container["Secrets"], "SecretName"),
+        "Configs": names(&container["Configs"], "ConfigName"),
+        "Networks": task["Networks"],
+        "Placement": task["Placement"],
+        "Resources": task["Resources"],
+        "LogDriver": task["LogDriver"]["Name"],
+        "ForceUpdate": task["ForceUpdate"],
+    })
+}
+
+/// A task of the engine's list.
+pub(super) fn task(task: &Value) -> Value {
+    let networks = task["NetworksAttachments"].as_array();
+    let networks: Vec<Value> = networks
+        .into_iter()
+        .flatten()
+        .map(|one| json!({"ID": one["Network"]["ID"], "Addresses": one["Addresses"]}))
+        .collect();
+    let status = &task["Status"];
+    json!({
+        "ID": task["ID"],
+        "ServiceID": task["ServiceID"],
+        "NodeID": task["NodeID"],
+        "Slot": task["Slot"],
+        "CreatedAt": task["CreatedAt"],
+        "DesiredState": task["DesiredState"],
+        "Status": {
+            "State": status["State"],
+            "Timestamp": status["Timestamp"],
+            "Message": status["Message"],
+            "Err": status["Err"],
+            "ContainerID": status["ContainerStatus"]["ContainerID"],
+            "ExitCode": status["ContainerStatus"]["ExitCode"],
+            "PortStatus": status["PortStatus"],
+        },
+        "Networks": networks,
+    })
+}
+
+/// A node of the engine's list.
+pub(super) fn node(node: &Value) -> Value {
+    let description = &node["Description"];
+    json!({
+        "ID": node["ID"],
+        "Version": node["Version"],
+        "Spec": {
+            "Role": node["Spec"]["Role"],
+            "Availability": node["Spec"]["Availability"],
+            "Labels": labels(&node["Spec"]["Labels"]),
+        },
+        "Hostname": description["Hostname"],
+        "Platform": description["Platform"],
+        "Resources": description["Resources"],
+        "EngineVersion": description["Engine"]["EngineVersion"],
+        "Status": node["Status"],
+        "ManagerStatus": node["ManagerStatus"],
+    })
+}
+
+/// A network of the engine's list.
+pub(super) fn network(network: &Value) -> Value {
+    json!({
+        "Id": network["Id"],
+        "Name": network["Name"],
+        "Created": network["Created"],
+        "Driver": network["Driver"],
+        "Attachable": network["Attachable"],
+        "Ingress": network["Ingress"],
+        "EnableIPv6": network["EnableIPv6"],
+        "IPAM": network["IPAM"]["Config"],
+        "Labels": labels(&network["Labels"]),
+    })
+}
+
+/// The engine's page about itself: what says how it works, not what it is given to reach others.
+pub(super) fn info(info: &Value) -> Value {
+    let kept = [
+        "ID",
+        "Name",
+        "ServerVersion",
+        "OperatingSystem",
+        "OSType",
+        "OSVersion",
+        "Architecture",
+        "KernelVersion",
+        "NCPU",
+        "MemTotal",
+        "Driver",
+        "LoggingDriver",
+        "CgroupDriver",
+        "CgroupVersion",
+        "Plugins",
+        "SecurityOptions",
+        "LiveRestoreEnabled",
+        "SystemTime",
+        "Containers",
+        "ContainersRunning",
+        "Images",
+        "Warnings",
+        "DefaultAddressPools",
+        "IPv4Forwarding",
+        "BridgeNfIptables",
+        "MemoryLimit",
+        "PidsLimit",
+        "InitBinary",
+    ];
+    let mut found: Map<String, Value> = kept
+        .iter()
+        .map(|key| ((*key).to_owned(), info[*key].clone()))
+        .collect();
+    let swarm = &info["Swarm"];
+    let kept = [
+        "NodeID",
+        "NodeAddr",
+        "LocalNodeState",
+        "ControlAvailable",
+        "Error",
+        "Nodes",
+        "Managers",
+    ];
+    let swarm: Map<String, Value> = kept
+        .iter()
+        .map(|key| ((*key).to_owned(), swarm[*key].clone()))
+        .collect();
+    found.insert("Swarm".to_owned(), Value::Object(swarm));
+    Value::Object(found)
+}
+
+fn labels(labels: &Value) -> Value {
+    let all = labels.as_object().into_iter().flatten();
+    all.map(|(key, value)| {
+        // Labels may set headers, an `Authorization` among them.
+        let value = if is_delicate(key) || value.as_str().is_some_and(is_delicate) {
+            json!(GONE)
+        } else {
+            value.clone()
+        };
+        (key.clone(), value)
+    })
+    .collect::<Map<_, _>>()
+    .into()
+}
+
+/// `KEY=[redacted]`; Skep's own settings stay.
+fn env(env: &Value) -> Value {
+    let all = env
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    all.map(|pair| {
+        let key = pair.split('=').next().unwrap_or_default();
+        if key.starts_with("SKEP_") {
+            json!(pair)
+        } else {
+            json!(format!("{key}={GONE}"))
+        }
+    })
+    .collect()
+}
+
+fn names(list: &Value, key: &str) -> Value {
+    let all = list.as_array().into_iter().flatten();
+    all.map(|one| one[key].clone()).collect()
+}
+
+/// What stands behind a `?` in a request's path.
+static QUERY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\?[^\s"\\]+"#).ok());
+
+/// A line of a log without queries: they may hold tokens.
+pub(super) fn line(line: &str) -> String {
+    match QUERY.as_ref() {
+        Some(query) => query.replace_all(line, format!("?{GONE}")).into_owned(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::get::tests::east;
+
+    #[test]
+    fn no_value_of_an_environment_or_of_a_delicate_label_gets_through() {
+        let given = json!({
+            "ID": "s",
+            "Spec": {
+                "Name": "shop",
+                "Labels": {"com.docker.lb.hosts": "shop.a", "com.docker.lb.basic_auth.users": "hunter2",
+                    "skep.headers": "Authorization=hunter2"},
+                "TaskTemplate": {"ContainerSpec": {
+                    "Image": "shop:1",
+                    "Env": ["DB_PASSWORD=hunter2", "PLAIN=hunter2", "SKEP_CLUSTER=east"],
+                    "Args": ["--token", "hunter2"],
+                    "Healthcheck": {"Test": ["CMD", "hunter2"]},
+                    "Secrets": [{"SecretName": "db", "SecretID": "x"}],
+                }, "LogDriver": {"Name": "gelf", "Options": {"url": "hunter2"}}},
+            },
+            "PreviousSpec": {"TaskTemplate": {"ContainerSpec": {"Env": ["A=hunter2"]}}},
+        });
+        let text = service(&given).to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        for kept in [
+            "shop.a",
+            "DB_PASSWORD=",
+            "PLAIN=",
+            "SKEP_CLUSTER=east",
+            "\"db\"",
+        ] {
+            assert!(text.contains(kept), "{kept} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_keeps_its_shape_and_loses_its_environment() {
+        let mut given = east();
+        given.spec.proxy.env.insert("A".into(), "hunter2".into());
+        given
+            .metadata
+            .annotations
+            .insert("api-token".into(), "hunter2".into());
+        let text = crate::cli::get::yaml(&cluster(&given)).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(
+            text.contains("A: '[redacted]'") || text.contains("A: \"[redacted]\""),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_engine_does_not_tell_its_ways_out() {
+        let given = json!({"Name": "n", "HttpProxy": "http://u:hunter2@p", "Swarm": {
+            "NodeID": "x", "Cluster": {"JoinTokens": "hunter2"}}, "Labels": ["k=hunter2"]});
+        let text = info(&given).to_string();
+        assert!(
+            !text.contains("hunter2") && text.contains("\"NodeID\":\"x\""),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn queries_are_cut_from_lines() {
+        assert_eq!(
+            line(r#"{"path":"/a?token=hunter2","status":200}"#),
+            r#"{"path":"/a?[redacted]","status":200}"#
+        );
+        assert_eq!(
+            line("\"GET /a?x=hunter2 HTTP/1.1\" 200"),
+            "\"GET /a?[redacted] HTTP/1.1\" 200"
+        );
+        assert_eq!(line("ready"), "ready");
+    }
+}

@@ -1,0 +1,107 @@
+use super::*;
+use crate::route::{ClusterRouting, Route, RouteTable};
+
+fn record(host: &str, path: &str, status: u16, duration_ms: f64) -> Record {
+    Record {
+        client: format!("10.0.0.{status}"),
+        method: "GET".into(),
+        host: host.into(),
+        path: path.into(),
+        status,
+        bytes: 100,
+        duration_ms,
+        backend: "demo".into(),
+        ..Record::default()
+    }
+}
+
+fn view() -> View {
+    let mut view = View::default();
+    let mut table = RouteTable::default();
+    for path in ["/", "/api"] {
+        let route = Route {
+            host: "demo.a".into(),
+            path: crate::route::PathMatch::Prefix(path.into()),
+            ..Route::default()
+        };
+        table.routes.insert(route.name(), route);
+    }
+    let routing = ClusterRouting {
+        table,
+        ..ClusterRouting::default()
+    };
+    view.routing.clusters.insert("east".into(), routing);
+    view
+}
+
+#[test]
+fn requests_are_counted_and_times_ranked() {
+    let mut tally = Tally::default();
+    for ms in 1..=100 {
+        let status = match ms {
+            100 => 503,
+            99 => 404,
+            _ => 200,
+        };
+        tally.add("east", "", &record("demo.a", "/", status, f64::from(ms)));
+    }
+    tally.add("west", "", &record("demo.b", "/", 200, 1.0));
+    let rows = tally.rows(Duration::from_secs(2), 0);
+    let east = &rows[0];
+    assert_eq!(
+        (east.requests, east.client_errors, east.server_errors),
+        (100, 1, 1)
+    );
+    assert_eq!(
+        (east.p50_ms, east.p95_ms, east.p99_ms, east.max_ms),
+        (50.0, 95.0, 99.0, 100.0)
+    );
+    assert_eq!((east.requests_per_second, east.clients), (50.0, 3));
+    // 5.05 s of requests in 2 s.
+    assert!((east.in_flight - 2.525).abs() < 1e-9, "{}", east.in_flight);
+    let text = render(&rows, By::Cluster);
+    assert!(text.starts_with("CLUSTER  REQ/S"), "{text}");
+    assert_eq!(text.lines().count(), 3);
+}
+
+#[test]
+fn of_few_requests_the_slowest_are_not_left_out() {
+    let mut tally = Tally::default();
+    for ms in [1.0, 2.0, 30.0] {
+        tally.add("east", "", &record("demo.a", "/", 200, ms));
+    }
+    let rows = tally.rows(Duration::from_secs(1), 0);
+    let times = (rows[0].p50_ms, rows[0].p95_ms, rows[0].p99_ms);
+    assert_eq!(times, (2.0, 30.0, 30.0));
+}
+
+#[test]
+fn the_busiest_rows_come_first_and_the_rest_may_be_left_out() {
+    let mut tally = Tally::default();
+    for (row, count) in [("a", 1), ("b", 3), ("c", 2)] {
+        for _ in 0..count {
+            tally.add("east", row, &record("demo.a", "/", 200, 1.0));
+        }
+    }
+    let names: Vec<String> = tally
+        .rows(Duration::from_secs(1), 2)
+        .into_iter()
+        .map(|row| row.name)
+        .collect();
+    assert_eq!(names, ["b", "c"]);
+    assert_eq!(render(&[], By::Route), "no requests\n");
+}
+
+#[test]
+fn a_request_belongs_to_the_route_that_takes_it() {
+    let by = |by| Attribution::new(by, &view());
+    let row = |of: By, record: &Record| by(of).row("east", "t1", record);
+    assert_eq!(
+        row(By::Route, &record("Demo.A:80", "/api/x?y", 200, 1.0)),
+        "demo.a/api"
+    );
+    assert_eq!(row(By::Route, &record("other", "/", 404, 1.0)), "");
+    assert_eq!(row(By::Service, &record("demo.a", "/", 200, 1.0)), "demo");
+    assert_eq!(row(By::Host, &record("Demo.A:80", "/", 200, 1.0)), "demo.a");
+    assert_eq!(row(By::Proxy, &record("demo.a", "/", 200, 1.0)), "t1");
+}
