@@ -21,6 +21,10 @@ fn typed(text: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let (mut console, mut goes_on) = (false, false);
     for line in text.lines() {
+        if line.starts_with("error: invalid value") {
+            // What it shows is how a mistake is told.
+            all.pop();
+        }
         if line.starts_with("```") {
             console = line == "```console";
         } else if console && (goes_on || line.starts_with("$ ")) {

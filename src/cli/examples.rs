@@ -167,9 +167,9 @@ const EXAMPLES: &[(&str, &[&str])] = &[
 /// The command line as it is parsed and shown.
 #[must_use]
 pub fn command() -> Command {
-    EXAMPLES
-        .iter()
-        .fold(Cli::command(), |command, (verb, all)| {
+    EXAMPLES.iter().fold(
+        Cli::command().after_help(EXIT_CODES),
+        |command, (verb, all)| {
             let lines: Vec<String> = all.iter().map(|line| format!("  {line}")).collect();
             let help = format!("Examples:\n{}\n\n{EXIT_CODES}", lines.join("\n"));
             match verb.split_once(' ') {
@@ -178,7 +178,8 @@ pub fn command() -> Command {
                 }),
                 None => command.mut_subcommand(*verb, |command| command.after_help(help)),
             }
-        })
+        },
+    )
 }
 
 /// Reads a whole command line, the program's name first.

@@ -16,6 +16,9 @@ pub(super) enum Fault {
     Dots,
     /// A NUL, at which some servers end.
     Nul,
+    /// A separator within a parameter (`;x%2fy`): where the parameter ends depends on whether it
+    /// is cut off before or after decoding.
+    Parameter,
 }
 
 /// Whether every server reads it as it stands.
@@ -36,6 +39,9 @@ pub(super) fn is_plain(path: &str) -> bool {
 pub(super) fn reading(path: &str) -> Result<Option<String>, Fault> {
     if is_plain(path) {
         return Ok(None);
+    }
+    if path.split('/').any(separates_in_parameter) {
+        return Err(Fault::Parameter);
     }
     let decoded = decode(path)?;
     let mut read = String::with_capacity(decoded.len());
@@ -61,6 +67,22 @@ pub(super) fn reading(path: &str) -> Result<Option<String>, Fault> {
         read.push('/');
     }
     Ok((read != path).then_some(read))
+}
+
+/// Whether a segment as it was sent has another separator after the `;` of a parameter.
+fn separates_in_parameter(segment: &str) -> bool {
+    let is = |rest: &[u8], plain: u8| rest[0] == plain || code_at(rest) == Some(plain);
+    let bytes = segment.as_bytes();
+    let begin = (0..bytes.len()).find(|at| is(&bytes[*at..], b';'));
+    let Some(begin) = begin else {
+        return false;
+    };
+    (begin..bytes.len()).any(|at| is(&bytes[at..], b'/') || is(&bytes[at..], b'\\'))
+}
+
+/// The byte that stands coded in front.
+fn code_at(text: &[u8]) -> Option<u8> {
+    (text[0] == b'%').then(|| code(text))?
 }
 
 /// Decodes once what stands for a plain character. `%25` stays, for what it begins is no code;
@@ -148,6 +170,22 @@ mod tests {
             assert_eq!(reading(path), Err(Fault::Dots), "{path}");
         }
         assert_eq!(reading("/a%00"), Err(Fault::Nul));
+    }
+
+    #[test]
+    fn a_parameter_that_ends_in_two_places_is_refused() {
+        for path in [
+            "/;%2fa./a",
+            "/x;v\\a",
+            "/x;%5Ca",
+            "/%3b\\a./a",
+            "/a/b;c%2Fd/e",
+        ] {
+            assert_eq!(reading(path), Err(Fault::Parameter), "{path}");
+        }
+        for path in ["/a;v=1/b", "/a%2fb;c/d", "/a/b;c%2ed"] {
+            assert!(reading(path).is_ok(), "{path}");
+        }
     }
 
     #[test]

@@ -246,6 +246,9 @@ fn check_readings(
         bad(match fault {
             path::Fault::Dots => "the path has a `.` or `..` segment: send it resolved",
             path::Fault::Nul => "the path has a NUL",
+            path::Fault::Parameter => {
+                "the path has a separator within a parameter (`;x%2fy`), which servers read in two ways"
+            }
         })
     })?;
     let Some(reading) = reading else {

@@ -1,15 +1,22 @@
 //! The proxy service over time: rolled by a change, rolled back by Swarm, attached as it follows.
 
+use std::time::Duration;
+
 use libtest_mimic::Trial;
 
 use super::apps::{delete, manifest, networks_of, overlay, tasks, whoami};
 use super::harness::{apply, cluster, condition, node, ready, shared, skep, skep_with};
 use super::http::status_is;
 use super::lab::text;
+use super::load::Load;
 use super::wait::{eventually, same, until};
 
 pub fn trials() -> Vec<Trial> {
     vec![
+        shared(
+            "another_value_of_a_placement_label_stops_no_proxy",
+            relabelled,
+        ),
         shared("a_changed_option_rolls_the_proxies", rolled),
         shared("a_swarm_rollback_is_reported_and_not_fought", rolled_back),
         shared("a_taken_port_is_named_in_the_status", taken_port),
@@ -42,6 +49,45 @@ fn rolled() {
         status_is(404, node(1).address(), 8410, "nobody", "/").is_ok()
     });
     delete("rolled");
+}
+
+fn relabelled() {
+    let old = manifest("moved", "node-1", 8470, "[{name: moved, create: {}}]");
+    apply(&old);
+    ready("moved");
+    whoami(
+        "movedapp",
+        "moved",
+        &["hosts=moved.a", "port=8000", "service_cluster=moved"],
+    );
+    let address = node(1).address();
+    eventually("it serves", || {
+        status_is(200, address, 8470, "moved.a", "/")
+    });
+    let before = tasks("skep-proxy-moved");
+    let load = Load::start(
+        (address, 8470).into(),
+        "moved.a",
+        2,
+        Duration::from_millis(20),
+    );
+    apply(&old.replace("moved: 'yes'", "moved: 'still'"));
+    ready("moved");
+    eventually("the node has the new value", || {
+        let node = super::apps::inspect("node", "node-1");
+        same(node["Spec"]["Labels"]["moved"].clone(), "still".into())
+    });
+    let placed = || {
+        super::apps::inspect("service", "skep-proxy-moved")["Spec"]["TaskTemplate"]["Placement"]
+            .to_string()
+    };
+    eventually("the service asks for the new value", || {
+        same(placed().contains("moved==still"), true)
+    });
+    let count = load.stop();
+    assert_eq!(count.failed, 0, "{count:?}");
+    assert_eq!(tasks("skep-proxy-moved"), before, "no proxy was replaced");
+    delete("moved");
 }
 
 fn rolled_back() {
