@@ -15,6 +15,12 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// There is no such source.
+    #[error("there is no source {name:?}; `skep get sources` lists them")]
+    NoSuchSource {
+        /// Its name.
+        name: String,
+    },
     /// Other writers came first, again and again.
     #[error("others keep writing {name:?}; try again")]
     Contended {
@@ -32,7 +38,7 @@ impl Error {
     pub fn category(&self) -> &'static str {
         match self {
             Self::Swarm(error) => error.category(),
-            Self::NoSuchCluster { .. } => "NotFound",
+            Self::NoSuchCluster { .. } | Self::NoSuchSource { .. } => "NotFound",
             Self::Contended { .. } => "Conflict",
             Self::Status(_) => "Invalid",
         }
@@ -44,7 +50,9 @@ impl Error {
         match self {
             Self::Swarm(error) => error.retry(),
             Self::Contended { .. } => Retry::Backoff,
-            Self::NoSuchCluster { .. } | Self::Status(_) => Retry::Never,
+            Self::NoSuchCluster { .. } | Self::NoSuchSource { .. } | Self::Status(_) => {
+                Retry::Never
+            }
         }
     }
 }

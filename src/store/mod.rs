@@ -1,12 +1,16 @@
-//! Service clusters in swarm configs: one immutable config a revision, the status in the labels
-//! of the newest. Every write is a compare-and-swap, so any number of writers may work at once.
+//! Resources in swarm configs: one immutable config a revision, the status in the labels of the
+//! newest. Every write is a compare-and-swap, so any number of writers may work at once.
 
 pub mod certificates;
 mod error;
+pub mod sources;
 
 use std::collections::BTreeMap;
 
-use crate::api::{ServiceCluster, Status, parse};
+use serde::Serialize;
+
+use crate::api::parse::Manifest;
+use crate::api::{ServiceCluster, parse};
 use crate::names;
 use crate::swarm::{self, Engine};
 use crate::world::declared::{Declared, Revision, declared};
@@ -44,11 +48,7 @@ pub async fn read(engine: &Engine) -> Result<Vec<Config>, Error> {
 
 /// All declared clusters by name.
 pub async fn clusters(engine: &Engine) -> Result<BTreeMap<String, Declared>, Error> {
-    let configs = engine.list_configs().await?;
-    Ok(declared(&World {
-        configs,
-        ..World::default()
-    }))
+    Ok(declared(&world(engine).await?))
 }
 
 /// What [`apply`] would do now.
@@ -59,19 +59,42 @@ pub async fn would_apply(engine: &Engine, cluster: &ServiceCluster) -> Result<Ap
 
 /// Stores a cluster (checked before) as a new revision, unless the newest says the same.
 pub async fn apply(engine: &Engine, cluster: &ServiceCluster) -> Result<Applied, Error> {
+    apply_as(engine, cluster, None).await
+}
+
+/// The same, told who does it.
+pub async fn apply_as(
+    engine: &Engine,
+    cluster: &ServiceCluster,
+    manager: Option<&str>,
+) -> Result<Applied, Error> {
     let name = &cluster.metadata.name;
-    let data = parse::canonical(cluster);
+    revise(engine, cluster, names::config_name, manager, |world| {
+        next(declared(world).get(name), cluster)
+    })
+    .await
+}
+
+/// Stores a resource as the revision that `next` finds, for as long as others come first.
+async fn revise(
+    engine: &Engine,
+    resource: &impl Manifest,
+    config: impl Fn(&str, u64) -> String,
+    manager: Option<&str>,
+    next: impl Fn(&World) -> Applied,
+) -> Result<Applied, Error> {
+    let name = &resource.metadata().name;
+    let data = parse::canonical(resource);
     let mut tried = 0;
     for _ in 0..ATTEMPTS {
-        let all = clusters(engine).await?;
-        let mut applied = next(all.get(name), cluster);
+        let mut applied = next(&world(engine).await?);
         if applied.outcome == Outcome::Unchanged {
             return Ok(applied);
         }
         // A name that stays taken though no revision explains it is passed over.
         applied.generation = applied.generation.max(tried + 1);
-        let labels = revision_labels(name, applied.generation);
-        let config = names::config_name(name, applied.generation);
+        let labels = revision_labels(resource, applied.generation, manager);
+        let config = config(name, applied.generation);
         match engine
             .create_config(&config, &labels, data.as_bytes())
             .await
@@ -84,17 +107,37 @@ pub async fn apply(engine: &Engine, cluster: &ServiceCluster) -> Result<Applied,
     Err(Error::Contended { name: name.clone() })
 }
 
+/// The configs of the Swarm, as a world without anything else.
+async fn world(engine: &Engine) -> Result<World, Error> {
+    let configs = engine.list_configs().await?;
+    Ok(World {
+        configs,
+        ..World::default()
+    })
+}
+
 /// What storing a cluster over what is declared comes to.
 fn next(found: Option<&Declared>, cluster: &ServiceCluster) -> Applied {
-    let Some((declared, newest)) = found.and_then(|d| Some((d, d.newest()?))) else {
+    let newest = found.and_then(Declared::newest);
+    let accepted = found.and_then(|declared| declared.accepted.as_ref());
+    let accepted = accepted.map(|accepted| (accepted.generation, &accepted.cluster));
+    after(newest, accepted, cluster)
+}
+
+/// What storing a resource over its newest revision and the one in force comes to.
+fn after<R: Manifest>(
+    newest: Option<&Revision>,
+    accepted: Option<(u64, &R)>,
+    resource: &R,
+) -> Applied {
+    let Some(newest) = newest else {
         return Applied {
             outcome: Outcome::Created,
             generation: 1,
         };
     };
-    let same = declared.accepted.as_ref().is_some_and(|accepted| {
-        accepted.generation == newest.generation
-            && parse::canonical(&accepted.cluster) == parse::canonical(cluster)
+    let same = accepted.is_some_and(|(generation, accepted)| {
+        generation == newest.generation && parse::canonical(accepted) == parse::canonical(resource)
     });
     if same {
         return Applied {
@@ -108,12 +151,23 @@ fn next(found: Option<&Declared>, cluster: &ServiceCluster) -> Applied {
     }
 }
 
-fn revision_labels(name: &str, generation: u64) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        (names::LABEL_KIND.to_owned(), names::KIND.to_owned()),
-        (names::LABEL_NAME.to_owned(), name.to_owned()),
+fn revision_labels<R: Manifest>(
+    resource: &R,
+    generation: u64,
+    manager: Option<&str>,
+) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        (names::LABEL_KIND.to_owned(), R::KIND.to_owned()),
+        (
+            names::LABEL_NAME.to_owned(),
+            resource.metadata().name.clone(),
+        ),
         (names::LABEL_GENERATION.to_owned(), generation.to_string()),
-    ])
+    ]);
+    if let Some(manager) = manager {
+        labels.insert(names::LABEL_MANAGER.to_owned(), manager.to_owned());
+    }
+    labels
 }
 
 /// Removes every revision of a cluster, oldest first, so that it stays in force until the last
@@ -142,19 +196,29 @@ pub async fn delete(engine: &Engine, name: &str) -> Result<Vec<String>, Error> {
     })
 }
 
-/// Writes the status of a cluster to a revision (the newest) as it was read, unless it is there
+/// Writes the status of a resource to a revision (the newest) as it was read, unless it is there
 /// already; whether it wrote. [`swarm::Error::Conflict`] when the config changed meanwhile.
 pub async fn write_status(
     engine: &Engine,
     revision: &Revision,
-    status: &Status,
+    status: &impl Serialize,
 ) -> Result<bool, Error> {
     let text = serde_json::to_string(status).map_err(|e| Error::Status(e.to_string()))?;
-    if revision.labels.get(names::LABEL_STATUS) == Some(&text) {
+    write_label(engine, revision, names::LABEL_STATUS, &text).await
+}
+
+/// Sets a label of a revision as it was read, unless it is so already; whether it wrote.
+pub async fn write_label(
+    engine: &Engine,
+    revision: &Revision,
+    key: &str,
+    value: &str,
+) -> Result<bool, Error> {
+    if revision.labels.get(key).map(String::as_str) == Some(value) {
         return Ok(false);
     }
     let mut labels = revision.labels.clone();
-    labels.insert(names::LABEL_STATUS.to_owned(), text);
+    labels.insert(key.to_owned(), value.to_owned());
     engine
         .update_config_labels(
             &revision.config_id,
@@ -193,9 +257,12 @@ pub fn surplus(declared: &Declared) -> Vec<&Revision> {
         .unwrap_or(names::DEFAULT_HISTORY)
         .max(1);
     let old = declared.revisions.len().saturating_sub(keep);
-    let in_force = accepted.map(|a| a.generation);
-    declared.revisions[..old]
-        .iter()
+    but_in_force(&declared.revisions[..old], accepted.map(|a| a.generation))
+}
+
+fn but_in_force(revisions: &[Revision], in_force: Option<u64>) -> Vec<&Revision> {
+    let others = revisions.iter();
+    others
         .filter(|revision| Some(revision.generation) != in_force)
         .collect()
 }
