@@ -6,6 +6,7 @@ mod networks;
 mod nodes;
 mod proxy_service;
 mod secrets;
+pub mod source;
 pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -5,6 +5,7 @@ mod certificates;
 mod conditions;
 mod placement;
 mod proxies;
+pub mod source;
 
 pub use build::{StatusInputs, status};
 

@@ -75,6 +75,15 @@ pub async fn apply_as(
     .await
 }
 
+/// Tells who manages a cluster, as it is; nothing when it is gone.
+pub async fn adopt(engine: &Engine, name: &str, manager: &str) -> Result<(), Error> {
+    let found = clusters(engine).await?.remove(name);
+    if let Some(newest) = found.as_ref().and_then(Declared::newest) {
+        write_label(engine, newest, names::LABEL_MANAGER, manager).await?;
+    }
+    Ok(())
+}
+
 /// Stores a resource as the revision that `next` finds, for as long as others come first.
 async fn revise(
     engine: &Engine,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{ATTEMPTS, Applied, Error, after, but_in_force, remove, revise, world, write_label};
 use crate::api::Source;
 use crate::names;
@@ -122,6 +124,17 @@ impl Purpose {
             Self::Hook => "hook",
         }
     }
+}
+
+/// Credentials as they are sealed: JSON.
+#[derive(Serialize, Deserialize)]
+pub struct Login {
+    /// The user's name.
+    pub username: String,
+    /// Password or token.
+    pub password: String,
+    /// The server that they are for, as `https://server`.
+    pub origin: String,
 }
 
 /// The configs that hold what is sealed for a source, newest first.
