@@ -21,6 +21,7 @@ pub mod routes;
 pub mod serve;
 pub mod session;
 pub mod source;
+pub mod sources;
 pub mod table;
 pub mod terminal;
 pub mod version;
@@ -32,9 +33,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{CertsVerb, Cli, Global, Verb};
+use args::{CertsVerb, Cli, Global, SchemaKind, Verb};
 use error::Result;
 use session::Session;
+use sources::args::SourceVerb;
 use terminal::Terminal;
 
 /// Runs the program with its whole command line, the program's name first.
@@ -76,11 +78,19 @@ fn finish(terminal: Terminal, result: Result) -> ExitCode {
 fn run(terminal: Terminal, cli: Cli) -> Result {
     let global = cli.global;
     match cli.verb {
-        Verb::Schema => terminal.data(&get::json(&crate::api::schema::service_cluster())),
+        Verb::Schema { kind } => terminal.data(&get::json(&match kind {
+            SchemaKind::Servicecluster => crate::api::schema::service_cluster(),
+            SchemaKind::Source => crate::api::schema::source(),
+        })),
         Verb::Completion { shell } => completion(terminal, shell),
         Verb::Validate(files) => {
-            for cluster in source::manifests(&files.filename)? {
+            let found = source::resources(&files.filename)?;
+            for cluster in found.clusters {
                 terminal.done(&format!("{} is valid", get::reference(&cluster)))?;
+            }
+            for source in found.sources {
+                let name = sources::reference(&source.metadata.name);
+                terminal.done(&format!("{name} is valid"))?;
             }
             Ok(())
         }
@@ -96,11 +106,30 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
     let connect = async || Session::connect(global, terminal).await;
     match verb {
         Verb::Apply(args) => {
-            let clusters = source::manifests(&args.files.filename)?;
-            apply::run(&connect().await?, &args, &clusters).await
+            let found = source::resources(&args.files.filename)?;
+            let session = connect().await?;
+            if !found.clusters.is_empty() {
+                apply::run(&session, &args, &found.clusters).await?;
+            }
+            sources::apply(&session, &args, &found.sources).await
         }
-        Verb::Get(args) => get::run(&connect().await?, &args).await,
-        Verb::Describe(args) => describe::run(&connect().await?, &args.names).await,
+        Verb::Get(args) => match sources::asked(&args.names.names)? {
+            Some(names) => sources::get(&connect().await?, &args, &names).await,
+            None => get::run(&connect().await?, &args).await,
+        },
+        Verb::Describe(args) => match sources::asked(&args.names)? {
+            Some(names) => sources::describe(&connect().await?, &names).await,
+            None => describe::run(&connect().await?, &args.names).await,
+        },
+        Verb::Sync(args) => sources::sync(&connect().await?, &args).await,
+        Verb::Source(SourceVerb::Auth(args)) => sources::auth(&connect().await?, &args).await,
+        Verb::Source(SourceVerb::Hook(args)) => sources::hook(&connect().await?, &args).await,
+        Verb::Delete(args)
+            if args.filename.is_empty() && sources::asked(&args.names)?.is_some() =>
+        {
+            let names = sources::asked(&args.names)?.unwrap_or_default();
+            sources::delete(&connect().await?, &args, &names).await
+        }
         Verb::Delete(args) => {
             let names = delete::wanted(&args)?;
             delete::run(&connect().await?, &args, names).await
@@ -121,7 +150,9 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Version(args) => version::run(terminal, global, args.output).await,
         Verb::Operator(args) => serve::operator(global, args).await,
         Verb::Proxy(args) => serve::proxy(args).await,
-        Verb::Schema | Verb::Completion { .. } | Verb::Validate(_) | Verb::Convert(_) => Ok(()),
+        Verb::Schema { .. } | Verb::Completion { .. } | Verb::Validate(_) | Verb::Convert(_) => {
+            Ok(())
+        }
     }
 }
 

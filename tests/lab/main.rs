@@ -13,6 +13,7 @@ mod converge;
 mod curl;
 mod edits;
 mod engine;
+mod gitops;
 mod harness;
 mod http;
 mod install;
@@ -21,6 +22,8 @@ mod itself;
 mod lab;
 mod load;
 mod proxies;
+#[path = "../repo/mod.rs"]
+mod repo;
 mod rolling;
 mod seed;
 mod wait;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         rolling::trials(),
         edits::trials(),
         interlock::trials(),
+        gitops::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     if args.list {
