@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use repo::web::Web;
 use repo::{Daemon, Repo, git};
+use tokio_util::sync::CancellationToken;
+
 use skep::git::{Credentials, Error, Fetched, Limits, Request, Revision, Url, fetch};
 
 fn request(url: &str) -> Request {
@@ -18,6 +20,7 @@ fn request(url: &str) -> Request {
         credentials: None,
         known: None,
         limits: Limits::default(),
+        stop: CancellationToken::new(),
     }
 }
 
@@ -224,7 +227,7 @@ async fn a_repository_beyond_the_limits_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_left_in_time() {
+async fn a_server_that_says_nothing_is_left_in_time_or_when_nobody_asks_any_more() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     for scheme in ["git", "http", "https"] {
@@ -232,6 +235,16 @@ async fn a_server_that_says_nothing_is_left_in_time() {
         wanted.limits.time = Duration::from_secs(1);
         let error = fetch(wanted).await.unwrap_err();
         assert_eq!(error, Error::TimedOut(1), "{scheme}");
+        let mut wanted = request(&format!("{scheme}://127.0.0.1:{port}/shop.git"));
+        wanted.limits.time = Duration::from_secs(60);
+        let stop = wanted.stop.clone();
+        let begun = std::time::Instant::now();
+        let (error, ()) = tokio::join!(fetch(wanted), async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            stop.cancel();
+        });
+        assert_eq!(error, Err(Error::Stopped), "{scheme}");
+        assert!(begun.elapsed() < Duration::from_secs(20));
     }
     let error = fetch(request(&format!(
         "http://127.0.0.1:{}/x",

@@ -5,6 +5,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Error, Limits};
 
 /// Shared by everything that reads from one server for one request.
@@ -14,6 +16,7 @@ pub(super) struct Bounds(Rc<State>);
 #[derive(Debug)]
 struct State {
     limits: Limits,
+    stop: CancellationToken,
     begun: Instant,
     left: Cell<usize>,
     /// The first error; what the protocol makes of it says less.
@@ -21,17 +24,26 @@ struct State {
 }
 
 impl Bounds {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, stop: CancellationToken) -> Self {
         Self(Rc::new(State {
             limits,
+            stop,
             begun: Instant::now(),
             left: Cell::new(limits.sent),
             failure: RefCell::default(),
         }))
     }
 
+    /// Ends when nobody wants it any more.
+    pub(super) async fn stopped(&self) {
+        self.0.stop.cancelled().await;
+    }
+
     /// The time that is left, never zero.
     pub(super) fn time(&self) -> Result<Duration, Error> {
+        if self.0.stop.is_cancelled() {
+            return Err(Error::Stopped);
+        }
         let left = self.0.limits.time.checked_sub(self.0.begun.elapsed());
         left.filter(|left| !left.is_zero())
             .ok_or_else(|| self.late())

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
 
 use gix_transport::Protocol;
 use gix_transport::client::git::ConnectMode;
@@ -9,6 +10,11 @@ use gix_transport::client::git::blocking_io::Connection;
 
 use super::bounds::Bounds;
 use super::{Error, Url};
+
+/// Between two looks whether it is wanted still.
+const LISTEN: Duration = Duration::from_millis(500);
+/// A server that has not answered the first packet by then is not there.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A connection within bounds.
 pub(super) struct Bounded {
@@ -27,7 +33,7 @@ pub(super) fn connect(url: &Url, bounds: &Bounds) -> Result<Connection<Bounded, 
         .map_err(unreachable)?;
     let mut last = io::Error::other("the name has no address");
     for address in addresses {
-        match TcpStream::connect_timeout(&address, bounds.time()?) {
+        match TcpStream::connect_timeout(&address, bounds.time()?.min(ANSWER)) {
             Ok(stream) => {
                 let other = stream.try_clone().map_err(unreachable)?;
                 let bounded = |stream| Bounded {
@@ -52,18 +58,20 @@ pub(super) fn connect(url: &Url, bounds: &Bounds) -> Result<Connection<Bounded, 
 
 impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.bounds.time().map_err(|e| self.bounds.fail(e))?;
-        self.stream.set_read_timeout(Some(left))?;
-        let read = self.stream.read(buffer).map_err(|error| {
-            if matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-            ) {
-                self.bounds.fail(self.bounds.late())
-            } else {
-                error
+        let read = loop {
+            let left = self.bounds.time().map_err(|e| self.bounds.fail(e))?;
+            self.stream.set_read_timeout(Some(left.min(LISTEN)))?;
+            match self.stream.read(buffer) {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock
+                            | io::ErrorKind::TimedOut
+                            | io::ErrorKind::Interrupted
+                    ) => {}
+                read => break read?,
             }
-        })?;
+        };
         self.bounds.take(read).map_err(|e| self.bounds.fail(e))?;
         Ok(read)
     }

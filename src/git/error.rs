@@ -49,6 +49,9 @@ pub enum Error {
     /// Not in time.
     #[error("the server has not sent everything after {0} s; it is tried again")]
     TimedOut(u64),
+    /// Whoever asked does not want it any more.
+    #[error("it was stopped")]
+    Stopped,
     /// Something that is not git's protocol.
     #[error("this is not what a git server says: {0}")]
     Protocol(String),
@@ -67,14 +70,18 @@ impl Error {
     #[must_use]
     pub fn category(&self) -> &'static str {
         match self {
-            Self::Url(_) | Self::NoReference(_) | Self::NoFolder(_) => "NotFound",
-            Self::NoRepository(_) | Self::Moved(_) => "NotFound",
+            Self::Url(_)
+            | Self::NoReference(_)
+            | Self::NoFolder(_)
+            | Self::NoRepository(_)
+            | Self::Moved(_) => "NotFound",
             Self::Denied { .. } => "AccessDenied",
             Self::TooLarge(_) => "TooLarge",
             Self::Unreachable { .. }
             | Self::Tls { .. }
             | Self::Answer(_)
             | Self::TimedOut(_)
+            | Self::Stopped
             | Self::Protocol(_) => "FetchFailed",
         }
     }

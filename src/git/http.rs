@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::io::{self, BufRead, Cursor, Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -97,8 +98,12 @@ impl Client {
     fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Error> {
         let left = self.bounds.time()?;
         self.runtime.block_on(async {
-            let answer = tokio::time::timeout(left, self.exchange(request)).await;
-            answer.unwrap_or_else(|_| Err(self.bounds.late()))
+            tokio::select! {
+                () = self.bounds.stopped() => Err(Error::Stopped),
+                answer = tokio::time::timeout(left, self.exchange(request)) => {
+                    answer.unwrap_or_else(|_| Err(self.bounds.late()))
+                }
+            }
         })
     }
 
@@ -143,10 +148,8 @@ impl Client {
         self.judge(&response)?;
         let mut headers = String::new();
         for (name, value) in response.headers() {
-            headers.push_str(&format!(
-                "{name}: {}\n",
-                String::from_utf8_lossy(value.as_bytes())
-            ));
+            let value = String::from_utf8_lossy(value.as_bytes());
+            let _ = writeln!(headers, "{name}: {value}");
         }
         let mut body = response.into_body();
         let mut data = Vec::new();
@@ -204,7 +207,7 @@ impl Client {
 
 /// The error, as the protocol's traits want it; the real one is noted.
 fn dressed(bounds: &Bounds, error: Error) -> gix_error::Error {
-    bounds.fail(error).raise().into()
+    bounds.fail(error).raise()
 }
 
 impl Http for Client {

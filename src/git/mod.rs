@@ -23,6 +23,8 @@ mod url;
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 pub use error::Error;
 pub use url::Url;
 
@@ -45,7 +47,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sent: 32 << 20,
-            unpacked: 256 << 20,
+            unpacked: 128 << 20,
             file: 1_000_000,
             files: 5_000,
             time: Duration::from_secs(60),
@@ -85,6 +87,8 @@ pub struct Request {
     pub known: Option<String>,
     /// How much it may cost.
     pub limits: Limits,
+    /// Ends it early.
+    pub stop: CancellationToken,
 }
 
 /// What came of it.
@@ -114,8 +118,7 @@ pub struct File {
     pub data: Vec<u8>,
 }
 
-/// Reads a revision. Runs on a thread of its own, which a caller that goes away leaves to its
-/// time limit.
+/// Reads a revision, on a thread of its own.
 pub async fn fetch(request: Request) -> Result<Fetched, Error> {
     let runtime = tokio::runtime::Handle::current();
     let run = tokio::task::spawn_blocking(move || talk::fetch(&runtime, &request));

@@ -10,6 +10,7 @@ use gix_pack::data::decode::entry::ResolvedBase;
 use gix_pack::data::{Entry, File};
 use gix_zlib::Inflate;
 
+use super::bounds::Bounds;
 use super::{Error, Limits};
 
 /// Where the first entry of a pack stands.
@@ -65,11 +66,11 @@ fn too_large(limits: Limits) -> Error {
 impl Pack {
     /// Finds all objects. Every byte that is unpacked is booked, so that nothing that is small
     /// when packed and huge afterwards takes the memory or the time.
-    pub(super) fn index(data: Vec<u8>, limits: Limits) -> Result<Self, Error> {
+    pub(super) fn index(data: Vec<u8>, limits: Limits, bounds: &Bounds) -> Result<Self, Error> {
         let end = data.len().saturating_sub(HashKind::Sha1.len_in_bytes()) as u64;
         let file = File::from_data(data, "pack".into(), HashKind::Sha1)
             .map_err(broken)?
-            .with_alloc_limit_bytes(Some(limits.unpacked / 4));
+            .with_alloc_limit_bytes(Some(limits.unpacked / 2));
         let mut pack = Self {
             file,
             objects: BTreeMap::new(),
@@ -80,6 +81,7 @@ impl Pack {
         let mut deltas = Vec::new();
         let mut offset = FIRST;
         for _ in 0..pack.file.num_objects() {
+            bounds.time()?;
             if offset >= end {
                 return Err(broken("it ends too early"));
             }
@@ -97,7 +99,7 @@ impl Pack {
             }
             offset = entry.data_offset + packed as u64;
         }
-        pack.resolve(deltas, left, limits)?;
+        pack.resolve(deltas, left, limits, bounds)?;
         Ok(pack)
     }
 
@@ -113,6 +115,7 @@ impl Pack {
         mut deltas: Vec<u64>,
         mut left: u64,
         limits: Limits,
+        bounds: &Bounds,
     ) -> Result<(), Error> {
         let mut cache = Remembered::default();
         let mut inflate = Inflate::default();
@@ -121,6 +124,7 @@ impl Pack {
             let mut waiting = Vec::new();
             let before = deltas.len();
             for offset in deltas {
+                bounds.time()?;
                 let entry = self.file.entry(offset).map_err(broken)?;
                 if !self.has_base(&entry) {
                     waiting.push(offset);

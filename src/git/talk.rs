@@ -20,7 +20,7 @@ use super::{Error, Fetched, Request, daemon, http, tree};
 
 /// Reads a revision; blocks.
 pub(super) fn fetch(runtime: &Handle, request: &Request) -> Result<Fetched, Error> {
-    let bounds = Bounds::new(request.limits);
+    let bounds = Bounds::new(request.limits, request.stop.clone());
     match request.url.scheme {
         Scheme::Git => talk(daemon::connect(&request.url, &bounds)?, request, &bounds),
         Scheme::Http | Scheme::Https => {
@@ -63,7 +63,7 @@ fn talk(
         }
     };
     let data = pack(&mut transport, &greeting, tip.object, request, bounds)?;
-    let pack = Pack::index(data, request.limits)?;
+    let pack = Pack::index(data, request.limits, bounds)?;
     tree::revision(&pack, tip.object, &request.folder, request.limits).map(Fetched::Revision)
 }
 

@@ -153,11 +153,11 @@ mod tests {
     fn what_is_so_already_is_left_alone_and_a_difference_is_applied() {
         let east = cluster("east", 2);
         assert_eq!(
-            planned(&[(2, "source/shop")], true, &[east.clone()]),
+            planned(&[(2, "source/shop")], true, std::slice::from_ref(&east)),
             SourcePlan::default()
         );
         assert_eq!(
-            planned(&[(1, "source/shop")], true, &[east.clone()]).writes,
+            planned(&[(1, "source/shop")], true, std::slice::from_ref(&east)).writes,
             apply(east)
         );
     }
@@ -165,7 +165,11 @@ mod tests {
     #[test]
     fn a_change_by_hand_is_put_back() {
         let east = cluster("east", 2);
-        let plan = planned(&[(2, "source/shop"), (5, "apply")], false, &[east.clone()]);
+        let plan = planned(
+            &[(2, "source/shop"), (5, "apply")],
+            false,
+            std::slice::from_ref(&east),
+        );
         assert_eq!((plan.writes, plan.conflicts.len()), (apply(east), 0));
     }
 

@@ -31,7 +31,7 @@ impl Server<'_> {
     fn start(repo: &Repo) -> Server<'_> {
         let server = Server { repo };
         let pid = server.pid_file();
-        let served = repo.served();
+        let base = format!("--base-path={}", repo.served().display());
         node(1).run(&[
             "git",
             "daemon",
@@ -39,7 +39,7 @@ impl Server<'_> {
             "--reuseaddr",
             "--export-all",
             &format!("--pid-file={pid}"),
-            &format!("--base-path={}", served.display()),
+            &base,
         ]);
         server
     }

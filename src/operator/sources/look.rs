@@ -112,6 +112,7 @@ impl Context {
             credentials,
             known,
             limits: Limits::default(),
+            stop: self.stop.clone(),
         })
     }
 
@@ -153,7 +154,6 @@ impl Context {
         let Some(sealed) = sealed_for(world, name, purpose) else {
             return Ok(None);
         };
-        let word = purpose.word();
         let text = std::fs::read_to_string(&self.sealing).map_err(|error| {
             format!(
                 "the operator has no sealing key ({}: {error}): run `skep install`",
@@ -161,10 +161,11 @@ impl Context {
             )
         })?;
         let key = SealingKey::parse(&text).map_err(|error| error.to_string())?;
-        let opened = key.open(&names::source_secret(name, word), sealed);
+        let opened = key.open(&names::source_secret(name, purpose.word()), sealed);
         opened.map(Some).map_err(|_| {
             format!(
-                "what is stored cannot be opened: store it again with `skep source {word} {name}`"
+                "what is stored cannot be opened: store it again with `skep source {} {name}`",
+                purpose.word()
             )
         })
     }
@@ -214,6 +215,8 @@ fn clusters(revision: &git::Revision) -> Result<Vec<ServiceCluster>, Failure> {
 }
 
 fn shortened(mut failure: Failure) -> Failure {
+    // A server's words may hold anything.
+    failure.message = failure.message.replace(char::is_control, " ");
     if let Some((end, _)) = failure.message.char_indices().nth(MESSAGE) {
         failure.message.truncate(end);
         failure.message.push_str(" ...");

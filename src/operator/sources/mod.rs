@@ -60,6 +60,8 @@ struct Context {
     /// Sources that a webhook has asked for.
     poked: Mutex<BTreeSet<String>>,
     waker: Waker<String>,
+    /// Ends looks that are under way.
+    stop: CancellationToken,
 }
 
 impl fmt::Debug for Sources {
@@ -92,6 +94,7 @@ impl Sources {
             known: Mutex::default(),
             poked: Mutex::default(),
             waker,
+            stop: stop.clone(),
         }));
         let (own, ends) = (sources.clone(), stop.clone());
         tasks.spawn(async move {

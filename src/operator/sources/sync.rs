@@ -77,6 +77,9 @@ impl Context {
             self.look(name, &source.spec, &view.world, &mut known).await;
             known.handled.clone_from(&asked);
         }
+        if self.stop.is_cancelled() {
+            return Ok(Action::AwaitChange);
+        }
         let come = self.close_gap(view, name, source, &known).await;
         let outcome = match come {
             Ok(Come::To(outcome)) => outcome,
@@ -158,8 +161,9 @@ impl Context {
         known: &Known,
     ) -> Result<Come, Error> {
         let (commit, clusters) = match (&known.failure, &known.content) {
+            // What was read before an outage holds on through it.
+            (_, Some((commit, Ok(clusters)))) => (commit, clusters),
             (Some(failure), _) | (None, Some((_, Err(failure)))) => return Ok(failed(failure)),
-            (None, Some((commit, Ok(clusters)))) => (commit, clusters),
             // Nothing is read without a failure or a content.
             (None, None) => return Ok(Come::Held(FIRST)),
         };
@@ -184,6 +188,9 @@ impl Context {
             return Ok(Come::Held(left));
         } else {
             self.write(name, commit, gap).await?;
+        }
+        if let Some(failure) = &known.failure {
+            return Ok(failed(failure));
         }
         Ok(Come::To(Outcome::Applied {
             commit: commit.clone(),
