@@ -345,6 +345,11 @@ async fn a_server_that_is_away_is_told_and_tried_until_it_is_back() {
         "{}",
         ready.message
     );
+    // What was read before holds on.
+    stage.apply("east", 9).await;
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    assert_eq!(stage.ready().await.reason, "FetchFailed");
     sleep(Duration::from_secs(3_600)).await;
     let writes = stage.sim.writes();
     sleep(Duration::from_secs(3_600)).await;
