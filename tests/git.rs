@@ -114,9 +114,8 @@ async fn branches_tags_and_commits_are_found() {
 async fn differences_are_unpacked() {
     let repo = Repo::new();
     // Files that resemble each other are stored as differences.
-    let base: String = (0..4_000)
-        .map(|n| format!("line {n}: {}\n", n * 7_919 % 10_007))
-        .collect();
+    let lines = (0..4_000).map(|n| format!("line {n}: {}", n * 7_919 % 10_007));
+    let base = lines.collect::<Vec<_>>().join("\n");
     for n in 0..20 {
         repo.write(
             &format!("m/{n:02}.yaml"),
