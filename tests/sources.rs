@@ -406,6 +406,8 @@ async fn a_change_by_hand_is_put_back_at_once_and_left_alone_while_suspended() {
     }
     stage.declare(&daemon.url(), "  suspend: true\n").await;
     stage.until("Suspended").await;
+    let rests = "skep_source_ready{source=\"shop\"} 0";
+    assert!(stage.telemetry.text().contains(rests));
     stage.apply("east", 9).await;
     sleep(Duration::from_secs(120)).await;
     assert_eq!(stage.clusters().await["east"].0, 9);

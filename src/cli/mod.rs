@@ -108,7 +108,9 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Apply(args) => {
             let found = source::resources(&args.files.filename)?;
             let session = connect().await?;
-            if !found.clusters.is_empty() {
+            if found.clusters.is_empty() {
+                session.warn_without_operator(&session.look().await?);
+            } else {
                 apply::run(&session, &args, &found.clusters).await?;
             }
             sources::apply(&session, &args, &found.sources).await

@@ -265,6 +265,14 @@ impl Telemetry {
         }
     }
 
+    /// Notes that nobody looks at a source's repository, which is no failure but not Ready either.
+    pub fn source_rests(&self, source: &str) {
+        let labels = SourceLabels {
+            source: source.to_owned(),
+        };
+        self.source_ready.get_or_create(&labels).set(0);
+    }
+
     /// Drops the figures of a source that is gone.
     pub fn forget_source(&self, source: &str, reasons: &[&str]) {
         let source = source.to_owned();

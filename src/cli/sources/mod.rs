@@ -100,11 +100,9 @@ fn missing(declared: &BTreeMap<String, DeclaredSource>, names: &[String]) -> Res
     Err(CliError::Failed(missing.join("\n")))
 }
 
-/// Stores the sources, which are valid, and tells what became of each.
+/// Stores the sources, which are valid, and tells what became of each. Clusters that come along
+/// are stored before, and have warned already.
 pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Result {
-    if !wanted.is_empty() {
-        session.warn_without_operator(&session.look().await?);
-    }
     for source in wanted {
         let applied = if args.dry_run {
             store::sources::would_apply(&session.engine, source).await?

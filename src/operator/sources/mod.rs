@@ -30,8 +30,8 @@ use crate::swarm::Engine;
 use crate::world::sources::{DeclaredSource, sources};
 use look::Known;
 
-/// Why a source is not Ready: labels of its metric.
-pub const REASONS: [&str; 9] = [
+/// Why a look at a repository fails: labels of its metric.
+pub const REASONS: [&str; 7] = [
     "FetchFailed",
     "AccessDenied",
     "NotFound",
@@ -39,8 +39,6 @@ pub const REASONS: [&str; 9] = [
     "InvalidManifest",
     "Conflict",
     "ApplyFailed",
-    "InvalidSource",
-    "Suspended",
 ];
 
 /// The loops of all sources. Clones are the same ones.

@@ -121,19 +121,7 @@ impl Context {
         outcome: &Outcome,
         asked: &str,
     ) -> Result<Action, Error> {
-        let reason = match outcome {
-            Outcome::Suspended => "Suspended",
-            _ => "InvalidSource",
-        };
-        let told = declared
-            .status
-            .as_ref()
-            .and_then(|status| status.conditions.get(1));
-        if told.is_none_or(|condition| condition.reason != reason) {
-            let now = since_epoch();
-            self.telemetry
-                .source_looked(&declared.name, Some(reason), now);
-        }
+        self.telemetry.source_rests(&declared.name);
         let held = self
             .tell(declared, outcome, "", asked, Duration::ZERO)
             .await?;
