@@ -185,6 +185,13 @@ async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() 
         Stage::good(&stage.skep(&["get", "-o", "name"]).await),
         "servicecluster/east\n"
     );
+    let wait = ["apply", "-f", &source, "--wait", "--timeout", "20s"];
+    assert_eq!(
+        Stage::good(&stage.skep(&wait).await),
+        format!("source/shop unchanged\nsource/shop in sync: {applied}")
+    );
+    let told = Stage::bad(&stage.skep(&["uninstall"]).await, 1);
+    assert!(told.contains("declared"), "{told}");
     // A day's interval: only a request brings the next commit.
     repo.write("west.yaml", cluster("west", 1));
     let second = repo.push();
@@ -208,6 +215,9 @@ async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() 
         told.contains("InvalidManifest") && told.contains("west.yaml:2:"),
         "{told}"
     );
+    let wait = ["apply", "-f", &source, "--wait", "--timeout", "5s"];
+    let told = Stage::bad(&stage.skep(&wait).await, 1);
+    assert!(told.contains("source/shop: InvalidManifest: "), "{told}");
     assert_eq!(
         Stage::good(&stage.skep(&["apply", "-f", &source, "--dry-run"]).await),
         "source/shop unchanged (dry run)\n"
