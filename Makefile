@@ -33,7 +33,7 @@ bench: ## the measurements of docs/performance.md, on a lab (root)
 	@tests/tools/image.sh
 	@benches/run.sh
 
-schemas: ## write schemas/, docs/reference.md and docs/labels.md anew from the types
+schemas: ## write schemas/, docs/reference*.md and docs/labels.md anew from the types
 	@tests/tools/need.sh cargo cc
 	@UPDATE_SCHEMAS=1 cargo test -q --lib -- api::schema api::labels::tests::settings::the_page
 

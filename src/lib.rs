@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 0 | [`names`], [`api`] |
 //! | 1, pure | [`world`], [`route`], [`plan`], [`status`], [`convert`] |
-//! | 2 | [`runtime`], [`certs`], [`control`] `session` |
+//! | 2 | [`runtime`], [`certs`], [`git`], [`control`] `session` |
 //! | 3 | [`swarm`], [`store`], [`control`] `server` and `client`, [`proxy`] |
 //! | 4 | [`operator`] |
 //! | 5 | [`cli`], [`web`], `main` |
@@ -16,6 +16,7 @@ pub mod certs;
 pub mod cli;
 pub mod control;
 pub mod convert;
+pub mod git;
 pub mod names;
 pub mod operator;
 pub mod plan;

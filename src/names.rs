@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 
 /// The API group and version of the resources this build reads and writes.
 pub const API_VERSION: &str = "skep.dev/v1alpha1";
-/// The one kind of resource.
+/// The kind of a service cluster.
 pub const KIND: &str = "ServiceCluster";
+/// The kind of a git repository that is followed.
+pub const KIND_SOURCE: &str = "Source";
+/// The kind of what is sealed for a source: credentials, or the secret of its webhook.
+pub const KIND_SOURCE_SECRET: &str = "SourceSecret";
 
 /// On a config: the kind of resource it holds. `ServiceCluster` makes any config count.
 pub const LABEL_KIND: &str = "dev.skep.kind";
@@ -31,10 +35,13 @@ pub const LABEL_FAULT: &str = "dev.skep.fault";
 pub const LABEL_NAME: &str = "dev.skep.name";
 /// On a config: the generation (decimal) of the revision.
 pub const LABEL_GENERATION: &str = "dev.skep.generation";
+/// On a config: who stored the revision, as `source/NAME`, `apply` or `apply/SET`. Two managers of
+/// one resource are a conflict.
+pub const LABEL_MANAGER: &str = "dev.skep.manager";
+/// On the newest config of a source: a request to look at once; any new value is one.
+pub const LABEL_SYNC: &str = "dev.skep.sync";
 /// On the newest config of a resource: its status, as JSON.
 pub const LABEL_STATUS: &str = "dev.skep.status";
-/// On a config: who declares the resource: `apply`, `apply/SET`, `source/NAME`.
-pub const LABEL_MANAGER: &str = "dev.skep.manager";
 /// The manager of what `skep apply` stored without `--set`.
 pub const MANAGER_APPLY: &str = "apply";
 /// Annotation of a resource: how many revisions are kept.
@@ -109,6 +116,34 @@ pub fn config_name(cluster: &str, generation: u64) -> String {
 #[must_use]
 pub fn set_manager(set: &str) -> String {
     format!("{MANAGER_APPLY}/{set}")
+}
+
+/// The config name of one revision of a source, e.g. `source.shop.3`.
+#[must_use]
+pub fn source_config(source: &str, generation: u64) -> String {
+    format!("source.{source}.{generation}")
+}
+
+/// Who stored what a source applied, in [`LABEL_MANAGER`].
+#[must_use]
+pub fn source_manager(source: &str) -> String {
+    format!("{SOURCE_MANAGER}{source}")
+}
+
+/// What the names of such managers start with.
+pub const SOURCE_MANAGER: &str = "source/";
+
+/// The name of what is sealed for a source. Names of certificates hold no `/`, so none opens as
+/// the other.
+#[must_use]
+pub fn source_secret(source: &str, purpose: &str) -> String {
+    format!("source/{source}/{purpose}")
+}
+
+/// The config name of one revision of what is sealed for a source.
+#[must_use]
+pub fn source_secret_config(source: &str, purpose: &str, generation: u64) -> String {
+    format!("sourcesecret.{source}.{purpose}.{generation}")
 }
 
 /// The config name of one revision of a stored certificate, e.g. `certificate.shop.3`.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor. `control` stands on two: its pure part on 2, the rest on 3.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 20] = [
     ("names", 0),
     ("api", 0),
     ("world", 1),
@@ -17,6 +17,7 @@ const FLOORS: [(&str, u8); 19] = [
     ("convert", 1),
     ("runtime", 2),
     ("certs", 2),
+    ("git", 2),
     ("control/resource", 2),
     ("control/session", 2),
     ("control/proto", 2),

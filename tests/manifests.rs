@@ -37,6 +37,9 @@ fn every_fault_of_a_bad_manifest_is_told_at_once_with_its_place() {
         for cluster in &parsed.clusters {
             writeln!(told, "good: {}", cluster.metadata.name).unwrap();
         }
+        for source in &parsed.sources {
+            writeln!(told, "good: source {}", source.metadata.name).unwrap();
+        }
         insta::assert_snapshot!(name, told);
     }
 }
@@ -54,6 +57,13 @@ fn every_good_manifest_is_read_and_survives_its_canonical_form() {
             assert_eq!(again.faults, [], "{name}");
             assert_eq!(again.clusters, std::slice::from_ref(cluster), "{name}");
             assert_eq!(canonical(&again.clusters[0]), text, "{name}");
+            writeln!(told, "---\n{text}").unwrap();
+        }
+        for source in &parsed.sources {
+            let text = canonical(source);
+            let again = manifests("canonical", &text);
+            assert_eq!(again.sources, std::slice::from_ref(source), "{name}");
+            assert_eq!(canonical(&again.sources[0]), text, "{name}");
             writeln!(told, "---\n{text}").unwrap();
         }
         insta::assert_snapshot!(name, told);

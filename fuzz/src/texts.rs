@@ -16,6 +16,12 @@ pub fn manifest(text: &str) {
         assert_eq!(again.faults, [], "{text}");
         assert_eq!(again.clusters, [cluster], "{text}");
     }
+    for source in parsed.sources {
+        let text = canonical(&source);
+        let again = manifests("x", &text);
+        assert_eq!(again.faults, [], "{text}");
+        assert_eq!(again.sources, [source], "{text}");
+    }
 }
 
 /// A configuration gives faults, or documents that say just what was meant and are valid.

@@ -1,4 +1,4 @@
-//! Manifests in, `ServiceCluster`s and faults out; and back to one canonical text.
+//! Manifests in, resources and faults out; and back to one canonical text.
 
 mod document;
 mod emit;
@@ -8,20 +8,142 @@ mod load;
 mod tests;
 mod tree;
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Diagnostic, ServiceCluster};
+use super::{Diagnostic, Metadata, ServiceCluster, Source, validate};
+use crate::names;
 
 pub use emit::yaml;
 
 /// What a text of manifests holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parsed {
-    /// The resources of the documents without a fault, in order.
+    /// The service clusters of the documents without a fault, in order.
     pub clusters: Vec<ServiceCluster>,
-    /// All faults of all documents, in order of position. `clusters` are usable all the same,
+    /// The sources of the documents without a fault, in order.
+    pub sources: Vec<Source>,
+    /// All faults of all documents, in order of position. The resources are usable all the same,
     /// but whoever applies should apply nothing while there is any.
     pub faults: Vec<Diagnostic>,
+}
+
+/// One resource of any kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Resource {
+    /// A service cluster.
+    Cluster(Box<ServiceCluster>),
+    /// A git repository that is followed.
+    Source(Box<Source>),
+}
+
+/// A kind of resource that manifests declare.
+pub trait Manifest: Serialize + DeserializeOwned + Clone {
+    /// The word in `kind`.
+    const KIND: &'static str;
+    /// Its name and the rest.
+    fn metadata(&self) -> &Metadata;
+    /// The same, to be changed.
+    fn metadata_mut(&mut self) -> &mut Metadata;
+    /// Without what Skep writes itself.
+    #[must_use]
+    fn bare(&self) -> Self;
+    /// The faults that its types do not show, without positions.
+    fn faults(&self) -> Vec<Diagnostic>;
+}
+
+impl Manifest for ServiceCluster {
+    const KIND: &'static str = names::KIND;
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
+    fn bare(&self) -> Self {
+        Self {
+            status: None,
+            metadata: self.metadata.bare(),
+            ..self.clone()
+        }
+    }
+
+    fn faults(&self) -> Vec<Diagnostic> {
+        validate::validate(self)
+    }
+}
+
+impl Manifest for Source {
+    const KIND: &'static str = names::KIND_SOURCE;
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
+    fn bare(&self) -> Self {
+        Self {
+            status: None,
+            metadata: self.metadata.bare(),
+            ..self.clone()
+        }
+    }
+
+    fn faults(&self) -> Vec<Diagnostic> {
+        validate::source(self)
+    }
+}
+
+impl Metadata {
+    fn bare(&self) -> Self {
+        Self {
+            generation: None,
+            creation_timestamp: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// Reads texts, each with its name, together: a name that is declared twice, in whatever texts,
+/// is a fault too, because one of the two would silently win.
+#[must_use]
+pub fn together<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Parsed {
+    let mut all = Parsed::default();
+    let mut first: BTreeMap<(&str, String), &str> = BTreeMap::new();
+    for (source, text) in texts {
+        let parsed = manifests(source, text);
+        all.faults.extend(parsed.faults);
+        let clusters = parsed.clusters.iter().map(|c| (names::KIND, &c.metadata));
+        let sources = parsed
+            .sources
+            .iter()
+            .map(|s| (names::KIND_SOURCE, &s.metadata));
+        for (kind, metadata) in clusters.chain(sources) {
+            let name = &metadata.name;
+            let known = first.get(&(kind, name.clone()));
+            if let Some(known) = known {
+                let message = format!("`{name}` is declared twice, first in {known}");
+                let mut fault =
+                    Diagnostic::at("metadata.name", message).hint("keep one of the two");
+                source.clone_into(&mut fault.source);
+                all.faults.push(fault);
+            } else {
+                first.insert((kind, name.clone()), source);
+            }
+        }
+        all.clusters.extend(parsed.clusters);
+        all.sources.extend(parsed.sources);
+    }
+    all
 }
 
 /// Reads manifests, YAML or JSON, one document or several; `source` names the text in faults.
@@ -32,8 +154,12 @@ pub struct Parsed {
 pub fn manifests(source: &str, text: &str) -> Parsed {
     let mut parsed = Parsed::default();
     for document in load::documents(text) {
-        let (cluster, faults) = document::read(document);
-        parsed.clusters.extend(cluster);
+        let (found, faults) = document::read(document);
+        match found {
+            Some(Resource::Cluster(cluster)) => parsed.clusters.push(*cluster),
+            Some(Resource::Source(source)) => parsed.sources.push(*source),
+            None => {}
+        }
         parsed.faults.extend(faults);
     }
     for fault in &mut parsed.faults {
@@ -63,12 +189,8 @@ fn one_line(text: &mut String) {
 /// The one text of a resource: `apiVersion`, `kind`, `metadata` (name, labels, annotations) and
 /// `spec`; never the status or what Skep writes into the metadata. Equal specs, equal bytes.
 #[must_use]
-pub fn canonical(cluster: &ServiceCluster) -> String {
-    let mut bare = cluster.clone();
-    bare.status = None;
-    bare.metadata.generation = None;
-    bare.metadata.creation_timestamp = None;
+pub fn canonical(resource: &impl Manifest) -> String {
     // Every field of the types is a text, a number, a boolean, a list or a map with text keys.
-    let value = serde_json::to_value(&bare).unwrap_or_else(|_| Value::Object(Map::new()));
+    let value = serde_json::to_value(resource.bare()).unwrap_or_else(|_| Value::Object(Map::new()));
     yaml(&value)
 }

@@ -7,15 +7,16 @@ pub(super) mod tests;
 
 use serde_json::{Value, json};
 
-use super::ServiceCluster;
 use super::grammar::CLUSTER_NAME_PATTERN;
-use crate::names::{API_VERSION, KIND};
+use super::{ServiceCluster, Source};
+use crate::names::{API_VERSION, KIND, KIND_SOURCE};
 
 pub use explain::{explain, fields};
-pub use reference::markdown;
+pub use reference::{markdown, source_markdown};
 
-/// Where the schema is published.
+/// Where the schema of service clusters is published.
 pub const ID: &str = "https://skep.dev/schemas/service-cluster.v1alpha1.json";
+const SOURCE_ID: &str = "https://skep.dev/schemas/source.v1alpha1.json";
 
 /// The JSON Schema (draft 2020-12) of a `ServiceCluster` manifest.
 ///
@@ -24,25 +25,55 @@ pub const ID: &str = "https://skep.dev/schemas/service-cluster.v1alpha1.json";
 #[must_use]
 pub fn service_cluster() -> Value {
     let mut schema = schemars::schema_for!(ServiceCluster).to_value();
-    put(&mut schema, "", "$id", json!(ID));
+    head(&mut schema, ID, KIND, "east");
+    examples(&mut schema);
+    tidy(&mut schema);
+    schema
+}
+
+/// The JSON Schema (draft 2020-12) of a `Source` manifest.
+#[must_use]
+pub fn source() -> Value {
+    let mut schema = schemars::schema_for!(Source).to_value();
+    head(&mut schema, SOURCE_ID, KIND_SOURCE, "shop");
+    let spec = "/$defs/SourceSpec/properties";
+    for (field, keyword, value) in [
+        ("url", "pattern", json!("^(https|http|git)://[^@/]+/.+$")),
+        (
+            "url",
+            "examples",
+            json!(["https://git.example.com/team/shop.git"]),
+        ),
+        ("ref", "examples", json!(["main"])),
+        ("path", "examples", json!(["clusters/production"])),
+        ("interval", "default", json!("60s")),
+        ("prune", "default", json!(false)),
+        ("suspend", "default", json!(false)),
+    ] {
+        put(&mut schema, &format!("{spec}/{field}"), keyword, value);
+    }
+    tidy(&mut schema);
+    schema
+}
+
+/// What the schemas of all kinds have in common.
+fn head(schema: &mut Value, id: &str, kind: &str, example: &str) {
+    put(schema, "", "$id", json!(id));
     put(
-        &mut schema,
+        schema,
         "/properties/apiVersion",
         "const",
         json!(API_VERSION),
     );
-    put(&mut schema, "/properties/kind", "const", json!(KIND));
+    put(schema, "/properties/kind", "const", json!(kind));
     let name = "/$defs/Metadata/properties/name";
-    put(&mut schema, name, "pattern", json!(CLUSTER_NAME_PATTERN));
-    put(&mut schema, name, "examples", json!(["east"]));
-    put(&mut schema, "/properties/status", "readOnly", json!(true));
+    put(schema, name, "pattern", json!(CLUSTER_NAME_PATTERN));
+    put(schema, name, "examples", json!([example]));
+    put(schema, "/properties/status", "readOnly", json!(true));
     for field in ["generation", "creationTimestamp"] {
         let path = format!("/$defs/Metadata/properties/{field}");
-        put(&mut schema, &path, "readOnly", json!(true));
+        put(schema, &path, "readOnly", json!(true));
     }
-    examples(&mut schema);
-    tidy(&mut schema);
-    schema
 }
 
 /// Examples for fields whose type alone gives none.

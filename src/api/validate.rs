@@ -4,6 +4,7 @@
 mod network;
 mod placement;
 mod proxy;
+mod source;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -16,6 +17,8 @@ use super::grammar::{self, cluster_name, label_key, nearest, shortened};
 use super::service_cluster::{Admission, Metadata, ServiceCluster, ServiceClusterSpec};
 use super::value::StringMap;
 use crate::names::{ANNOTATION_HISTORY, API_VERSION, APP_PREFIXES, KIND};
+
+pub use source::source;
 
 /// Labels and annotations under it are Skep's own.
 const RESERVED_PREFIX: &str = "dev.skep.";
@@ -42,8 +45,8 @@ pub fn validate(cluster: &ServiceCluster) -> Vec<Diagnostic> {
         admission: door,
     } = spec;
     let mut faults = Faults::default();
-    header(&mut faults, api_version, kind);
-    metadata(&mut faults, meta);
+    header(&mut faults, api_version, kind, KIND);
+    metadata(&mut faults, meta, "service cluster");
     network::check(&mut faults, networks.as_deref().unwrap_or_default());
     placement::check(&mut faults, place);
     proxy::check(&mut faults, fleet, place);
@@ -135,19 +138,20 @@ fn keyed(path: &str, key: impl Display) -> String {
     }
 }
 
-fn header(faults: &mut Faults, api_version: &str, kind: &str) {
+fn header(faults: &mut Faults, api_version: &str, kind: &str, wanted: &str) {
     if api_version != API_VERSION {
         let message = format!("`{}` is not known to this version", shortened(api_version));
         faults.add("apiVersion", message, format!("write {API_VERSION}"));
     }
-    if kind != KIND {
+    if kind != wanted {
         let message = format!("`{}` is not a kind of Skep", shortened(kind));
-        faults.add("kind", message, format!("the one kind is {KIND}"));
+        faults.add("kind", message, format!("the kind is {wanted}"));
     }
 }
 
-fn metadata(faults: &mut Faults, meta: &Metadata) {
-    faults.check("metadata.name", cluster_name(&meta.name));
+fn metadata(faults: &mut Faults, meta: &Metadata, what: &str) {
+    let named = cluster_name(&meta.name).map_err(|why| why.replace("service cluster", what));
+    faults.check("metadata.name", named);
     faults.labels("metadata.labels", &meta.labels);
     for (key, value) in &meta.annotations {
         let path = keyed("metadata.annotations", key);

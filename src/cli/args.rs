@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::complete;
 use super::output::{self, Form, Selector};
 use super::serve::{OperatorArgs, ProxyArgs};
+use super::sources::args::{SourceVerb, SyncArgs};
 use crate::api::value::Span;
 
 /// Shown below the help of every verb; `docs/cli.md` says the same.
@@ -101,6 +102,11 @@ pub enum Verb {
     /// Store certificates, sealed to the operator, and show when they end
     #[command(subcommand)]
     Certs(CertsVerb),
+    /// Make the operator look at the repositories of sources at once, and wait for what comes of it
+    Sync(SyncArgs),
+    /// Store credentials and webhook secrets of sources (git repositories that are followed)
+    #[command(subcommand)]
+    Source(SourceVerb),
     /// Check manifests without an engine
     Validate(FilesArgs),
     /// Turn the configuration of another program into manifests
@@ -110,8 +116,12 @@ pub enum Verb {
     Explain(super::explain::ExplainArgs),
     /// Write a commented manifest to begin with
     Init(super::init::InitArgs),
-    /// Print the JSON Schema of a service cluster
-    Schema,
+    /// Print the JSON Schema of a kind
+    Schema {
+        /// The kind
+        #[arg(value_enum, default_value_t)]
+        kind: SchemaKind,
+    },
     /// Run the operator (what the installed service does)
     Operator(OperatorArgs),
     /// Run a proxy (what the tasks of a service cluster do)
@@ -123,6 +133,16 @@ pub enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// Kinds that have a schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// A service cluster
+    #[default]
+    Servicecluster,
+    /// A git repository that is followed
+    Source,
 }
 
 /// `install`.

@@ -1,7 +1,7 @@
 //! `skep delete`: the declaration goes; the operator takes away what it made.
 
 use super::args::DeleteArgs;
-use super::error::Result;
+use super::error::{CliError, Result};
 use super::session::Session;
 use super::wait::{self, Goal};
 use super::{names, source, view};
@@ -12,7 +12,14 @@ pub fn wanted(args: &DeleteArgs) -> Result<Vec<String>> {
     if args.filename.is_empty() {
         return names::some(&args.names);
     }
-    let clusters = source::manifests(&args.filename)?;
+    let found = source::resources(&args.filename)?;
+    if let Some(source) = found.sources.first() {
+        let name = &source.metadata.name;
+        return Err(CliError::Usage(format!(
+            "source/{name} is among the manifests, and what it applied would stay: delete it by its name with `skep delete source {name}`"
+        )));
+    }
+    let clusters = found.clusters;
     Ok(clusters.into_iter().map(|c| c.metadata.name).collect())
 }
 

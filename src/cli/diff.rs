@@ -28,7 +28,7 @@ pub async fn run(session: &Session, args: &DiffArgs, clusters: &[ServiceCluster]
         force: args.ownership.force_conflicts,
         over: None,
     };
-    for conflict in conflicts(&view.declared, clusters, by) {
+    for conflict in conflicts(&view, clusters, by) {
         session.terminal.warning(&conflict);
     }
     let doomed = if args.prune {

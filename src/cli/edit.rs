@@ -27,7 +27,7 @@ pub async fn run(session: &Session, args: &EditArgs) -> Result {
     else {
         return Ok(());
     };
-    super::history::not_others(declared, args.force_conflicts)?;
+    super::history::not_others(&view, declared, args.force_conflicts)?;
     let original = text(&view, declared);
     let Some((cluster, file)) = edited(&name, &original)? else {
         return session

@@ -118,6 +118,21 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &["skep init east", "skep init shop -o clusters/shop.yaml"],
     ),
     ("doctor", &["skep doctor", "skep doctor -o json"]),
+    ("sync", &["skep sync shop", "skep sync shop --timeout 5m"]),
+    (
+        "source auth",
+        &[
+            "skep source auth shop --username ci --password-file token",
+            "skep source auth shop --remove",
+        ],
+    ),
+    (
+        "source hook",
+        &[
+            "skep source hook shop --secret-file secret",
+            "skep source hook shop --remove",
+        ],
+    ),
     (
         "certs add",
         &[
@@ -149,7 +164,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "schema",
-        &["skep schema", "skep schema > service-cluster.json"],
+        &["skep schema > service-cluster.json", "skep schema source"],
     ),
     (
         "version",

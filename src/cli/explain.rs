@@ -19,22 +19,28 @@ pub struct ExplainArgs {
 /// Prints what a field means.
 pub fn run(terminal: Terminal, args: &ExplainArgs) -> Result {
     let typed = args.field.as_deref().unwrap_or_default();
-    let told = schema::explain(
-        &schema::service_cluster(),
-        without_kind(typed),
-        args.recursive,
-    );
+    let (kind, field) = split(typed);
+    let schema = match kind {
+        Kind::ServiceCluster => schema::service_cluster(),
+        Kind::Source => schema::source(),
+    };
+    let told = schema::explain(&schema, field, args.recursive);
     terminal.data(&told.map_err(CliError::Usage)?)
 }
 
-/// kubectl's way is `servicecluster.spec.proxy`.
-fn without_kind(typed: &str) -> &str {
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    ServiceCluster,
+    Source,
+}
+
+/// kubectl's way is `source.spec.url`; without a kind, service clusters are meant.
+fn split(typed: &str) -> (Kind, &str) {
     let (first, rest) = typed.split_once('.').unwrap_or((typed, ""));
-    let kinds = ["sc", "servicecluster", "serviceclusters"];
-    if kinds.contains(&first.to_ascii_lowercase().as_str()) {
-        rest
-    } else {
-        typed
+    match first.to_ascii_lowercase().as_str() {
+        "sc" | "servicecluster" | "serviceclusters" => (Kind::ServiceCluster, rest),
+        "source" | "sources" => (Kind::Source, rest),
+        _ => (Kind::ServiceCluster, typed),
     }
 }
 
@@ -44,8 +50,9 @@ mod tests {
 
     #[test]
     fn a_kind_before_the_field_is_tolerated() {
-        assert_eq!(without_kind("sc.spec.proxy"), "spec.proxy");
-        assert_eq!(without_kind("ServiceCluster"), "");
-        assert_eq!(without_kind("spec.proxy"), "spec.proxy");
+        assert_eq!(split("sc.spec.proxy"), (Kind::ServiceCluster, "spec.proxy"));
+        assert_eq!(split("ServiceCluster"), (Kind::ServiceCluster, ""));
+        assert_eq!(split("spec.proxy"), (Kind::ServiceCluster, "spec.proxy"));
+        assert_eq!(split("source.spec.url"), (Kind::Source, "spec.url"));
     }
 }

@@ -7,7 +7,7 @@ use super::age::age;
 use super::args::{HistoryArgs, Report, RollbackArgs};
 use super::error::{CliError, Result};
 use super::get::{json, yaml};
-use super::session::{Session, now};
+use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::missing;
 use crate::api::{ServiceCluster, changed_fields, parse};
@@ -123,7 +123,7 @@ pub async fn rollback(session: &Session, args: &RollbackArgs) -> Result {
         return Ok(());
     };
     let (generation, cluster) = target(&look.world, declared, args.to)?;
-    not_others(declared, args.force_conflicts)?;
+    not_others(&look, declared, args.force_conflicts)?;
     let by = By {
         manager: args.force_conflicts.then_some(names::MANAGER_APPLY),
         force: args.force_conflicts,
@@ -152,7 +152,12 @@ pub async fn rollback(session: &Session, args: &RollbackArgs) -> Result {
 }
 
 /// Fails when a manager would undo what a person changes by hand.
-pub(super) fn not_others(declared: &Declared, force: bool) -> Result {
+pub(super) fn not_others(view: &View, declared: &Declared, force: bool) -> Result {
+    let by = By {
+        force,
+        ..By::default()
+    };
+    let force = super::apply::on_behalf(view, &declared.name, by).force;
     let apply = names::MANAGER_APPLY;
     let own = |manager: &str| manager == apply || manager.starts_with(&format!("{apply}/"));
     match declared.manager() {

@@ -34,6 +34,7 @@ pub mod routes;
 pub mod serve;
 pub mod session;
 pub mod source;
+pub mod sources;
 pub mod support;
 pub mod table;
 pub mod terminal;
@@ -46,9 +47,10 @@ pub mod wait;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{CertsVerb, Cli, DryRun, Global, RolloutVerb, Verb};
+use args::{CertsVerb, Cli, DryRun, Global, RolloutVerb, SchemaKind, Verb};
 use error::Result;
 use session::Session;
+use sources::args::SourceVerb;
 use terminal::Terminal;
 
 /// The variable by which a shell asks for completions.
@@ -106,13 +108,21 @@ fn finish(terminal: Terminal, result: Result) -> ExitCode {
 fn run(terminal: Terminal, cli: Cli) -> Result {
     let global = cli.global;
     match cli.verb {
-        Verb::Schema => terminal.data(&get::json(&crate::api::schema::service_cluster())),
+        Verb::Schema { kind } => terminal.data(&get::json(&match kind {
+            SchemaKind::Servicecluster => crate::api::schema::service_cluster(),
+            SchemaKind::Source => crate::api::schema::source(),
+        })),
         Verb::Explain(args) => explain::run(terminal, &args),
         Verb::Init(args) => init::run(terminal, &args),
         Verb::Completion { shell } => completion(terminal, shell),
         Verb::Validate(files) => {
-            for cluster in source::manifests(&files.filename)? {
+            let found = source::resources(&files.filename)?;
+            for cluster in found.clusters {
                 terminal.done(&format!("{} is valid", get::reference(&cluster)))?;
+            }
+            for source in found.sources {
+                let name = sources::reference(&source.metadata.name);
+                terminal.done(&format!("{name} is valid"))?;
             }
             Ok(())
         }
@@ -139,11 +149,17 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Apply(args) => {
             let set = args.ownership.set.as_deref();
             apply::bounded(args.prune, set, args.selector.as_ref())?;
-            let clusters = source::manifests(&args.files.filename)?;
+            let found = source::resources(&args.files.filename)?;
             if args.dry_run == Some(DryRun::Client) {
-                return apply::valid(terminal, &clusters);
+                return apply::valid(terminal, &found.clusters, &found.sources);
             }
-            apply::run(&connect().await?, &args, &clusters).await
+            let session = connect().await?;
+            if found.clusters.is_empty() && !args.prune {
+                session.warn_without_operator(&session.look().await?);
+            } else {
+                apply::run(&session, &args, &found.clusters).await?;
+            }
+            sources::apply(&session, &args, &found.sources).await
         }
         Verb::Diff(args) => {
             let set = args.ownership.set.as_deref();
@@ -158,8 +174,23 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         }
         Verb::History(args) => history::history(&connect().await?, &args).await,
         Verb::Rollback(args) => history::rollback(&connect().await?, &args).await,
-        Verb::Get(args) => get::run(&connect().await?, &args).await,
-        Verb::Describe(args) => describe::run(&connect().await?, &args.names).await,
+        Verb::Get(args) => match sources::asked(&args.names.names)? {
+            Some(names) => sources::get(&connect().await?, &args, &names).await,
+            None => get::run(&connect().await?, &args).await,
+        },
+        Verb::Describe(args) => match sources::asked(&args.names)? {
+            Some(names) => sources::describe(&connect().await?, &names).await,
+            None => describe::run(&connect().await?, &args.names).await,
+        },
+        Verb::Sync(args) => sources::sync(&connect().await?, &args).await,
+        Verb::Source(SourceVerb::Auth(args)) => sources::auth(&connect().await?, &args).await,
+        Verb::Source(SourceVerb::Hook(args)) => sources::hook(&connect().await?, &args).await,
+        Verb::Delete(args)
+            if args.filename.is_empty() && sources::asked(&args.names)?.is_some() =>
+        {
+            let names = sources::asked(&args.names)?.unwrap_or_default();
+            sources::delete(&connect().await?, &args, &names).await
+        }
         Verb::Delete(args) => {
             let names = delete::wanted(&args)?;
             delete::run(&connect().await?, &args, names).await
@@ -185,7 +216,7 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Version(args) => version::run(terminal, global, args.output).await,
         Verb::Operator(args) => serve::operator(global, args).await,
         Verb::Proxy(args) => serve::proxy(args).await,
-        Verb::Schema
+        Verb::Schema { .. }
         | Verb::Explain(_)
         | Verb::Init(_)
         | Verb::Completion { .. }

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::error::{CliError, Result};
+use crate::api::parse::Parsed;
 use crate::api::{Diagnostic, ServiceCluster};
 
 /// A text and the name that faults in it are reported under.
@@ -15,29 +16,20 @@ pub struct Source {
     pub text: String,
 }
 
-/// All manifests of all paths, or all faults of all of them. A name that is declared twice, in
-/// whatever files, is a fault, because one of the two would silently win.
+/// All service clusters of all paths, or all faults of all of them.
 pub fn manifests(paths: &[PathBuf]) -> Result<Vec<ServiceCluster>> {
-    let mut clusters: Vec<(String, ServiceCluster)> = Vec::new();
+    Ok(resources(paths)?.clusters)
+}
+
+/// All resources of all paths, or all faults of all of them. A name that is declared twice, in
+/// whatever files, is a fault, because one of the two would silently win.
+pub fn resources(paths: &[PathBuf]) -> Result<Parsed> {
     let (sources, mut faults) = read(paths);
-    for source in &sources {
-        let parsed = crate::api::parse::manifests(&source.name, &source.text);
-        faults.extend(parsed.faults);
-        for cluster in parsed.clusters {
-            let name = &cluster.metadata.name;
-            if let Some((first, _)) = clusters.iter().find(|(_, c)| &c.metadata.name == name) {
-                let mut fault = Diagnostic::at(
-                    "metadata.name",
-                    format!("`{name}` is declared twice, first in {first}"),
-                )
-                .hint("keep one of the two");
-                fault.source.clone_from(&source.name);
-                faults.push(fault);
-            }
-            clusters.push((source.name.clone(), cluster));
-        }
-    }
-    if faults.is_empty() && clusters.is_empty() {
+    let texts = sources.iter();
+    let texts = texts.map(|source| (source.name.as_str(), source.text.as_str()));
+    let mut parsed = crate::api::parse::together(texts);
+    faults.append(&mut parsed.faults);
+    if faults.is_empty() && parsed.clusters.is_empty() && parsed.sources.is_empty() {
         let mut fault = Diagnostic::at("", "no service cluster is declared here");
         fault.source = sources
             .iter()
@@ -46,10 +38,10 @@ pub fn manifests(paths: &[PathBuf]) -> Result<Vec<ServiceCluster>> {
             .join(", ");
         faults.push(fault);
     }
-    if !faults.is_empty() {
-        return Err(CliError::Invalid(faults));
+    if faults.is_empty() {
+        return Ok(parsed);
     }
-    Ok(clusters.into_iter().map(|(_, cluster)| cluster).collect())
+    Err(CliError::Invalid(faults))
 }
 
 /// Every text that can be read, and a fault for each path that cannot.

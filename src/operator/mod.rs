@@ -1,8 +1,8 @@
 //! The operator: one world in, routes to the proxies and engine calls out, for ever.
 //!
-//! Two loops share the newest [`view::View`]. [`publish`] turns each new world into routes and hands
+//! Three loops share the newest [`view::View`]. [`publish`] turns each new world into routes and hands
 //! them to the control stream; [`reconcile`] closes the gap between what is declared and what is,
-//! one cluster at a time, from the work queue.
+//! one cluster at a time, from the work queue; [`sources`] applies what git repositories declare.
 
 #[cfg(test)]
 mod accepted;
@@ -15,6 +15,7 @@ pub mod publish;
 pub mod reconcile;
 mod report;
 pub mod settings;
+pub mod sources;
 pub mod telemetry;
 mod vault;
 pub mod view;
@@ -39,6 +40,7 @@ use crate::web::{self, AdminState};
 use peers::Peers;
 use publish::Publisher;
 use reconcile::Context;
+use sources::Sources;
 use telemetry::Telemetry;
 use vault::Vault;
 use view::Views;
@@ -60,6 +62,7 @@ pub async fn run(settings: OperatorSettings, stop: CancellationToken) -> Result<
         views,
         health,
         peers,
+        sources,
         mut tasks,
     } = start(engine, &server, &telemetry, &settings, &stop);
     let fleet = fleet(server.clone(), views.clone(), peers);
@@ -72,7 +75,7 @@ pub async fn run(settings: OperatorSettings, stop: CancellationToken) -> Result<
         }
     });
     tasks.spawn({
-        let state = admin_state(fleet, views, health, telemetry);
+        let state = admin_state(fleet, views, health, telemetry, sources);
         let stop = stop.clone();
         async move {
             if let Err(error) = web::serve(admin, state, stop).await {
@@ -89,7 +92,7 @@ pub async fn run(settings: OperatorSettings, stop: CancellationToken) -> Result<
     if asked { Ok(()) } else { Err(Error::PartEnded) }
 }
 
-/// The two loops of an operator, at work.
+/// The loops of an operator, at work.
 #[derive(Debug)]
 pub struct Pipeline {
     /// The newest view.
@@ -98,6 +101,8 @@ pub struct Pipeline {
     pub health: Receiver<Health>,
     /// What other replicas know.
     pub peers: Peers,
+    /// The sources, for their webhooks.
+    pub sources: Sources,
     /// The loops; they end when they are told to.
     pub tasks: JoinSet<()>,
 }
@@ -129,6 +134,16 @@ pub fn start(
     );
     let views = publisher.views();
     let (health, worlds) = (watch.health(), watch.subscribe());
+    let mut tasks = JoinSet::new();
+    let sources = Sources::start(
+        engine.clone(),
+        views.clone(),
+        peers.clone(),
+        telemetry.clone(),
+        settings,
+        &mut tasks,
+        stop,
+    );
     let context = Arc::new(Context::new(
         engine,
         watch,
@@ -138,7 +153,6 @@ pub fn start(
         telemetry.clone(),
         settings,
     ));
-    let mut tasks = JoinSet::new();
     tasks.spawn(publisher.run(worlds, stop.clone()));
     if let Some(name) = settings.peers.clone() {
         tasks.spawn(peers.clone().run(name, waker, stop.clone()));
@@ -152,6 +166,7 @@ pub fn start(
         views,
         health,
         peers,
+        sources,
         tasks,
     }
 }
@@ -189,8 +204,10 @@ fn admin_state(
     views: Views,
     health: Receiver<Health>,
     telemetry: Telemetry,
+    sources: Sources,
 ) -> AdminState {
     AdminState {
+        hook: Arc::new(move |delivery| sources.delivered(delivery)),
         ready: Arc::new(move || match &*health.borrow() {
             Health::Current => Ok(()),
             Health::Starting => Err("the Swarm has not been observed yet".to_owned()),

@@ -226,6 +226,7 @@ mod tests {
             addresses.push(listener.local_addr().unwrap());
             let text = peers.tell(vec![proxy("t1", "v1")]);
             let state = crate::web::AdminState {
+                hook: Arc::new(|_| false),
                 ready: Arc::new(|| Ok(())),
                 metrics: Arc::new(String::new),
                 debug: Arc::new(String::new),

@@ -156,10 +156,15 @@ pub(super) fn report_of(proxy: ProxyState) -> ProxyReport {
 }
 
 /// Now, in RFC 3339, UTC, seconds.
-fn now() -> String {
+pub(super) fn now() -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     time::OffsetDateTime::now_utc()
         .format(&format)
         .unwrap_or_default()
+}
+
+/// Now, in seconds since 1970.
+pub(super) fn since_epoch() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp()
 }

@@ -62,6 +62,22 @@ pub struct CertificateLabels {
     pub name: String,
 }
 
+/// Label of what belongs to one source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SourceLabels {
+    /// Its name.
+    pub source: String,
+}
+
+/// Label of the failures of one source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FailureLabels {
+    /// Its name.
+    pub source: String,
+    /// The reason, as in its condition Ready.
+    pub reason: String,
+}
+
 /// The operator's counters; clones count into the same ones.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
@@ -90,6 +106,12 @@ pub struct Telemetry {
     pub fleets: FleetMetrics,
     /// Parts of routes that proxies refuse, by cluster.
     pub refused: Family<ClusterLabels, Gauge>,
+    /// When each source last went well, in seconds since 1970; 0: not yet since the start.
+    pub source_success: Family<SourceLabels, Gauge>,
+    /// 1 when the source's repository is read and applied.
+    pub source_ready: Family<SourceLabels, Gauge>,
+    /// Failed looks at repositories.
+    pub source_failures: Family<FailureLabels, Counter>,
     /// The names of those that have such a figure.
     told: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -112,6 +134,9 @@ impl Telemetry {
             not_after: Family::default(),
             fleets: FleetMetrics::default(),
             refused: Family::default(),
+            source_success: Family::default(),
+            source_ready: Family::default(),
+            source_failures: Family::default(),
             told: Arc::default(),
         };
         for outcome in [
@@ -134,6 +159,21 @@ impl Telemetry {
             self.not_after.clone(),
         );
         self.fleets.register(&mut registry);
+        registry.register(
+            "skep_source_last_success_timestamp_seconds",
+            "When each source's repository was last read and applied, in seconds since 1970",
+            self.source_success.clone(),
+        );
+        registry.register(
+            "skep_source_ready",
+            "1 when the source's repository is read and applied",
+            self.source_ready.clone(),
+        );
+        registry.register(
+            "skep_source_failures",
+            "Looks at repositories that failed, by reason",
+            self.source_failures.clone(),
+        );
         let skep = registry.sub_registry_with_prefix("skep_operator");
         skep.register("reconciles", "Runs by outcome", self.runs.clone());
         skep.register("errors", "Errors by category", self.errors.clone());
@@ -217,6 +257,50 @@ impl Telemetry {
         self.refused.remove(&labels);
         self.fleets.tell(cluster, &[], &[]);
         self.ready.remove(&labels);
+    }
+
+    /// Notes what came of a look at a source's repository.
+    pub fn source_looked(&self, source: &str, failed: Option<&str>, now: i64) {
+        let labels = SourceLabels {
+            source: source.to_owned(),
+        };
+        let ready = i64::from(failed.is_none());
+        self.source_ready.get_or_create(&labels).set(ready);
+        // There from the start, so that an alert on its age works for a source that never did.
+        let success = self.source_success.get_or_create(&labels);
+        if failed.is_none() {
+            success.set(now);
+        }
+        drop(success);
+        if let Some(reason) = failed {
+            let labels = FailureLabels {
+                source: source.to_owned(),
+                reason: reason.to_owned(),
+            };
+            self.source_failures.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Notes that nobody looks at a source's repository, which is no failure but not Ready either.
+    pub fn source_rests(&self, source: &str) {
+        let labels = SourceLabels {
+            source: source.to_owned(),
+        };
+        self.source_ready.get_or_create(&labels).set(0);
+    }
+
+    /// Drops the figures of a source that is gone.
+    pub fn forget_source(&self, source: &str, reasons: &[&str]) {
+        let source = source.to_owned();
+        for reason in reasons {
+            self.source_failures.remove(&FailureLabels {
+                source: source.clone(),
+                reason: (*reason).to_owned(),
+            });
+        }
+        let labels = SourceLabels { source };
+        self.source_success.remove(&labels);
+        self.source_ready.remove(&labels);
     }
 
     /// All metrics in the OpenMetrics text format.

@@ -7,6 +7,7 @@ mod nodes;
 mod pinned;
 mod proxy_service;
 mod secrets;
+pub mod source;
 pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;

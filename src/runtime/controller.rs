@@ -185,7 +185,8 @@ async fn sleep_until(moment: Option<Instant>) {
 
 /// A random number from 0 to 1. The standard hasher's keys are random, which is all that is
 /// needed to keep failed keys apart.
-fn jitter() -> f64 {
+#[must_use]
+pub fn jitter() -> f64 {
     let bits = RandomState::new().hash_one(0_u8) >> 11;
     bits as f64 / (1_u64 << 53) as f64
 }

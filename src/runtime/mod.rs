@@ -18,5 +18,5 @@ pub mod scheduler;
 
 pub use action::{Action, Failure, Retry, Wake};
 pub use backoff::Backoff;
-pub use controller::{Controller, ControllerSettings, Waker};
+pub use controller::{Controller, ControllerSettings, Waker, jitter};
 pub use scheduler::{HoldOff, Scheduler};

@@ -7,6 +7,7 @@ mod faults;
 mod mark;
 mod placement;
 mod proxies;
+pub mod source;
 
 use serde::{Deserialize, Serialize};
 

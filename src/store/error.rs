@@ -31,6 +31,12 @@ pub enum Error {
         /// The generation that was read.
         over: u64,
     },
+    /// There is no such source.
+    #[error("there is no source {name:?}; `skep get sources` lists them")]
+    NoSuchSource {
+        /// Its name.
+        name: String,
+    },
     /// Other writers came first, again and again.
     #[error("others keep writing {name:?}; try again")]
     Contended {
@@ -48,7 +54,7 @@ impl Error {
     pub fn category(&self) -> &'static str {
         match self {
             Self::Swarm(error) => error.category(),
-            Self::NoSuchCluster { .. } => "NotFound",
+            Self::NoSuchCluster { .. } | Self::NoSuchSource { .. } => "NotFound",
             Self::Managed { .. } => "Managed",
             Self::Changed { .. } | Self::Contended { .. } => "Conflict",
             Self::Status(_) => "Invalid",
@@ -62,6 +68,7 @@ impl Error {
             Self::Swarm(error) => error.retry(),
             Self::Contended { .. } => Retry::Backoff,
             Self::NoSuchCluster { .. }
+            | Self::NoSuchSource { .. }
             | Self::Managed { .. }
             | Self::Changed { .. }
             | Self::Status(_) => Retry::Never,

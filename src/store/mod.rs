@@ -1,12 +1,16 @@
-//! Service clusters in swarm configs: one immutable config a revision, the status in the labels
-//! of the newest. Every write is a compare-and-swap, so any number of writers may work at once.
+//! Resources in swarm configs: one immutable config a revision, the status in the labels of the
+//! newest. Every write is a compare-and-swap, so any number of writers may work at once.
 
 pub mod certificates;
 mod error;
+pub mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{ServiceCluster, Status, parse};
+use serde::Serialize;
+
+use crate::api::parse::Manifest;
+use crate::api::{ServiceCluster, parse};
 use crate::names;
 use crate::swarm::{self, Engine};
 use crate::world::declared::{Declared, Revision, declared};
@@ -46,11 +50,7 @@ pub async fn read(engine: &Engine) -> Result<Vec<Config>, Error> {
 
 /// All declared clusters by name.
 pub async fn clusters(engine: &Engine) -> Result<BTreeMap<String, Declared>, Error> {
-    let configs = engine.list_configs().await?;
-    Ok(declared(&World {
-        configs,
-        ..World::default()
-    }))
+    Ok(declared(&world(engine).await?))
 }
 
 /// On whose behalf a cluster is stored.
@@ -79,6 +79,21 @@ pub async fn apply(engine: &Engine, cluster: &ServiceCluster) -> Result<Applied,
     apply_by(engine, &all, cluster, By::default()).await
 }
 
+/// As [`apply`], by a manager who has made sure that the cluster is its own or nobody's.
+pub async fn apply_as(
+    engine: &Engine,
+    cluster: &ServiceCluster,
+    manager: &str,
+) -> Result<Applied, Error> {
+    let all = clusters(engine).await?;
+    let by = By {
+        manager: Some(manager),
+        force: true,
+        over: None,
+    };
+    apply_by(engine, &all, cluster, by).await
+}
+
 /// As [`apply`], on somebody's behalf. `seen`: what was declared a moment ago; it is read again
 /// only when it turns out to be old.
 ///
@@ -90,7 +105,6 @@ pub async fn apply_by(
     by: By<'_>,
 ) -> Result<Applied, Error> {
     let name = &cluster.metadata.name;
-    let data = parse::canonical(cluster);
     let mut tried = 0;
     let mut read: BTreeMap<String, Declared>;
     let mut found = seen.get(name);
@@ -103,29 +117,24 @@ pub async fn apply_by(
         ) {
             (Outcome::Unchanged, ..) => return Ok(applied),
             (Outcome::Adopted, Some(newest), Some(manager)) => {
-                match adopt(engine, newest, manager).await {
-                    Ok(()) => return Ok(applied),
-                    Err(swarm::Error::Conflict { .. } | swarm::Error::NotFound { .. }) => {}
-                    Err(error) => return Err(error.into()),
+                match write_label(engine, newest, names::LABEL_MANAGER, manager).await {
+                    Ok(_) => return Ok(applied),
+                    Err(Error::Swarm(
+                        swarm::Error::Conflict { .. } | swarm::Error::NotFound { .. },
+                    )) => {}
+                    Err(error) => return Err(error),
                 }
             }
             _ => {
                 // A name that stays taken though no revision explains it is passed over.
                 applied.generation = applied.generation.max(tried + 1);
-                let mut labels = revision_labels(name, applied.generation);
-                let current = || found.and_then(Declared::named_manager);
-                if let Some(manager) = by.manager.or_else(current) {
-                    labels.insert(names::LABEL_MANAGER.to_owned(), manager.to_owned());
-                }
+                let current = found.and_then(Declared::named_manager);
                 let config = names::config_name(name, applied.generation);
-                match engine
-                    .create_config(&config, &labels, data.as_bytes())
-                    .await
-                {
-                    Ok(_) => return Ok(applied),
-                    Err(swarm::Error::NameTaken { .. }) => tried = applied.generation,
-                    Err(error) => return Err(error.into()),
+                let manager = by.manager.or(current);
+                if create(engine, cluster, &config, applied.generation, manager).await? {
+                    return Ok(applied);
                 }
+                tried = applied.generation;
             }
         }
         read = clusters(engine).await?;
@@ -152,50 +161,132 @@ pub fn would_apply(
             generation: 1,
         });
     };
-    let same = declared.accepted.as_ref().is_some_and(|accepted| {
-        accepted.generation == newest.generation
-            && parse::canonical(&accepted.cluster) == parse::canonical(cluster)
-    });
+    let accepted = declared.accepted.as_ref();
+    let accepted = accepted.map(|accepted| (accepted.generation, &accepted.cluster));
+    let after = after(Some(newest), accepted, cluster);
     let current = declared.manager();
     let stays = by.manager.is_none() || by.manager == current.as_deref();
     let adopts = current.is_none() || by.force;
-    if same {
-        return Ok(Applied {
-            outcome: if stays || !adopts {
-                Outcome::Unchanged
-            } else {
-                Outcome::Adopted
-            },
-            generation: newest.generation,
-        });
+    if after.outcome == Outcome::Unchanged {
+        let outcome = if stays || !adopts {
+            Outcome::Unchanged
+        } else {
+            Outcome::Adopted
+        };
+        return Ok(Applied { outcome, ..after });
     }
     if let Some(manager) = by.refused(found) {
         let name = cluster.metadata.name.clone();
         return Err(Error::Managed { name, manager });
     }
-    Ok(Applied {
-        outcome: Outcome::Configured,
-        generation: newest.generation + 1,
+    Ok(after)
+}
+
+/// Tells who manages a cluster, as it is; nothing when it is gone.
+pub async fn adopt(engine: &Engine, name: &str, manager: &str) -> Result<(), Error> {
+    let found = clusters(engine).await?.remove(name);
+    if let Some(newest) = found.as_ref().and_then(Declared::newest) {
+        write_label(engine, newest, names::LABEL_MANAGER, manager).await?;
+    }
+    Ok(())
+}
+
+/// Stores a resource as the revision that `next` finds, for as long as others come first.
+async fn revise(
+    engine: &Engine,
+    resource: &impl Manifest,
+    config: impl Fn(&str, u64) -> String,
+    manager: Option<&str>,
+    next: impl Fn(&World) -> Applied,
+) -> Result<Applied, Error> {
+    let name = &resource.metadata().name;
+    let mut tried = 0;
+    for _ in 0..ATTEMPTS {
+        let mut applied = next(&world(engine).await?);
+        if applied.outcome == Outcome::Unchanged {
+            return Ok(applied);
+        }
+        // A name that stays taken though no revision explains it is passed over.
+        applied.generation = applied.generation.max(tried + 1);
+        let config = config(name, applied.generation);
+        if create(engine, resource, &config, applied.generation, manager).await? {
+            return Ok(applied);
+        }
+        tried = applied.generation;
+    }
+    Err(Error::Contended { name: name.clone() })
+}
+
+/// Makes the config of a revision; `false` when its name is taken.
+async fn create(
+    engine: &Engine,
+    resource: &impl Manifest,
+    config: &str,
+    generation: u64,
+    manager: Option<&str>,
+) -> Result<bool, Error> {
+    let labels = revision_labels(resource, generation, manager);
+    let data = parse::canonical(resource);
+    match engine.create_config(config, &labels, data.as_bytes()).await {
+        Ok(_) => Ok(true),
+        Err(swarm::Error::NameTaken { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The configs of the Swarm, as a world without anything else.
+async fn world(engine: &Engine) -> Result<World, Error> {
+    let configs = engine.list_configs().await?;
+    Ok(World {
+        configs,
+        ..World::default()
     })
 }
 
-/// Writes the manager of a revision as it was read.
-async fn adopt(engine: &Engine, newest: &Revision, manager: &str) -> Result<(), swarm::Error> {
-    let mut labels = newest.labels.clone();
-    labels.insert(names::LABEL_MANAGER.to_owned(), manager.to_owned());
-    let (id, name) = (&newest.config_id, &newest.config_name);
-    let version = newest.config_version;
-    engine
-        .update_config_labels(id, name, version, &labels)
-        .await
+/// What storing a resource over its newest revision and the one in force comes to.
+fn after<R: Manifest>(
+    newest: Option<&Revision>,
+    accepted: Option<(u64, &R)>,
+    resource: &R,
+) -> Applied {
+    let Some(newest) = newest else {
+        return Applied {
+            outcome: Outcome::Created,
+            generation: 1,
+        };
+    };
+    let same = accepted.is_some_and(|(generation, accepted)| {
+        generation == newest.generation && parse::canonical(accepted) == parse::canonical(resource)
+    });
+    if same {
+        return Applied {
+            outcome: Outcome::Unchanged,
+            generation: newest.generation,
+        };
+    }
+    Applied {
+        outcome: Outcome::Configured,
+        generation: newest.generation + 1,
+    }
 }
 
-fn revision_labels(name: &str, generation: u64) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        (names::LABEL_KIND.to_owned(), names::KIND.to_owned()),
-        (names::LABEL_NAME.to_owned(), name.to_owned()),
+fn revision_labels<R: Manifest>(
+    resource: &R,
+    generation: u64,
+    manager: Option<&str>,
+) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        (names::LABEL_KIND.to_owned(), R::KIND.to_owned()),
+        (
+            names::LABEL_NAME.to_owned(),
+            resource.metadata().name.clone(),
+        ),
         (names::LABEL_GENERATION.to_owned(), generation.to_string()),
-    ])
+    ]);
+    if let Some(manager) = manager {
+        labels.insert(names::LABEL_MANAGER.to_owned(), manager.to_owned());
+    }
+    labels
 }
 
 /// Removes every revision of a cluster, oldest first, so that it stays in force until the last
@@ -241,19 +332,29 @@ pub async fn delete_all<E: From<Error>>(
     Err(Error::Contended { name }.into())
 }
 
-/// Writes the status of a cluster to a revision (the newest) as it was read, unless it is there
+/// Writes the status of a resource to a revision (the newest) as it was read, unless it is there
 /// already; whether it wrote. [`swarm::Error::Conflict`] when the config changed meanwhile.
 pub async fn write_status(
     engine: &Engine,
     revision: &Revision,
-    status: &Status,
+    status: &impl Serialize,
 ) -> Result<bool, Error> {
     let text = serde_json::to_string(status).map_err(|e| Error::Status(e.to_string()))?;
-    if revision.labels.get(names::LABEL_STATUS) == Some(&text) {
+    write_label(engine, revision, names::LABEL_STATUS, &text).await
+}
+
+/// Sets a label of a revision as it was read, unless it is so already; whether it wrote.
+pub async fn write_label(
+    engine: &Engine,
+    revision: &Revision,
+    key: &str,
+    value: &str,
+) -> Result<bool, Error> {
+    if revision.labels.get(key).map(String::as_str) == Some(value) {
         return Ok(false);
     }
     let mut labels = revision.labels.clone();
-    labels.insert(names::LABEL_STATUS.to_owned(), text);
+    labels.insert(key.to_owned(), value.to_owned());
     engine
         .update_config_labels(
             &revision.config_id,
@@ -292,9 +393,12 @@ pub fn surplus(declared: &Declared) -> Vec<&Revision> {
         .unwrap_or(names::DEFAULT_HISTORY)
         .max(1);
     let old = declared.revisions.len().saturating_sub(keep);
-    let in_force = accepted.map(|a| a.generation);
-    declared.revisions[..old]
-        .iter()
+    but_in_force(&declared.revisions[..old], accepted.map(|a| a.generation))
+}
+
+fn but_in_force(revisions: &[Revision], in_force: Option<u64>) -> Vec<&Revision> {
+    let others = revisions.iter();
+    others
         .filter(|revision| Some(revision.generation) != in_force)
         .collect()
 }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,22 @@ use tokio_util::sync::CancellationToken;
 pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 /// A text made on demand.
 pub type Text = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Takes what a git server tells of a source; whether it is genuine.
+pub type Hook = Arc<dyn Fn(&Delivery<'_>) -> bool + Send + Sync>;
+
+/// What a git server sends when something was pushed.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The source that it is for.
+    pub source: &'a str,
+    /// Signature of the body: `X-Hub-Signature-256`, or `X-Gitea-Signature`.
+    pub signature: Option<&'a str>,
+    /// `X-Gitlab-Token`.
+    pub token: Option<&'a str>,
+    /// The body.
+    pub body: &'a [u8],
+}
 
 /// What the admin port shows. Each is asked anew for every request, so it must answer at once.
 #[derive(Clone)]
@@ -27,6 +44,8 @@ pub struct AdminState {
     pub debug: Text,
     /// `/fleet`: the proxies connected here, as JSON, for the other replicas.
     pub fleet: Text,
+    /// `/hooks/SOURCE`: 202, or 403 when the signature or the token is wrong.
+    pub hook: Hook,
 }
 
 impl fmt::Debug for AdminState {
@@ -43,6 +62,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/metrics", get(metrics))
         .route("/debug/world", get(debug))
         .route("/fleet", get(fleet))
+        .route("/hooks/{source}", post(hook))
         .with_state(state)
 }
 
@@ -74,6 +94,28 @@ async fn fleet(State(state): State<AdminState>) -> Response {
     (kind, (state.fleet)()).into_response()
 }
 
+/// The body is at most 2 MB, the default of the framework.
+async fn hook(
+    State(state): State<AdminState>,
+    Path(source): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let delivery = Delivery {
+        source: &source,
+        signature: text("x-hub-signature-256").or_else(|| text("x-gitea-signature")),
+        token: text("x-gitlab-token"),
+        body: &body,
+    };
+    if (state.hook)(&delivery) {
+        return (StatusCode::ACCEPTED, "looking\n").into_response();
+    }
+    // The same for a source that does not exist: strangers learn nothing.
+    let refusal = "no such source, no secret stored with `skep source hook`, or a wrong one\n";
+    (StatusCode::FORBIDDEN, refusal).into_response()
+}
+
 async fn debug(State(state): State<AdminState>) -> Response {
     (state.debug)().into_response()
 }
@@ -92,6 +134,12 @@ mod tests {
             metrics: Arc::new(|| "skep_runs_total 1\n# EOF\n".to_owned()),
             debug: Arc::new(|| "world\n".to_owned()),
             fleet: Arc::new(String::new),
+            hook: Arc::new(|delivery| {
+                delivery.source == "shop"
+                    && delivery.token == Some("t")
+                    && delivery.signature.is_none()
+                    && delivery.body == b"{}"
+            }),
         }
     }
 
@@ -120,6 +168,20 @@ mod tests {
         assert_eq!(status, 200);
         assert!(body.ends_with("# EOF\n"));
         assert_eq!(ask(state(Ok(())), "/debug/world").await.1, "world\n");
+    }
+
+    #[tokio::test]
+    async fn a_hook_is_taken_when_it_is_genuine_and_refused_otherwise() {
+        let told = async |path: &str, token: &str| {
+            let request = Request::post(path).header("X-Gitlab-Token", token);
+            let request = request.body(Body::from("{}")).unwrap();
+            let response = router(state(Ok(()))).call(request).await.unwrap();
+            response.status().as_u16()
+        };
+        assert_eq!(told("/hooks/shop", "t").await, 202);
+        assert_eq!(told("/hooks/shop", "x").await, 403);
+        assert_eq!(told("/hooks/none", "t").await, 403);
+        assert_eq!(ask(state(Ok(())), "/hooks/shop").await.0, 405);
     }
 
     #[tokio::test]

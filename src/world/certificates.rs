@@ -84,7 +84,12 @@ pub fn certificates(world: &World) -> BTreeMap<String, StoredCertificate> {
 /// Configs of a kind that this build does not know: their names and kinds. Nothing acts on them.
 #[must_use]
 pub fn unknown_kinds(world: &World) -> Vec<(&str, &str)> {
-    let kinds = [names::KIND, names::KIND_CERTIFICATE];
+    let kinds = [
+        names::KIND,
+        names::KIND_CERTIFICATE,
+        names::KIND_SOURCE,
+        names::KIND_SOURCE_SECRET,
+    ];
     let configs = world.configs.values();
     let mut unknown: Vec<(&str, &str)> = configs
         .map(|config| (config.name.as_str(), kind(config)))

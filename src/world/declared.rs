@@ -5,14 +5,14 @@
 //! newest are told.
 
 mod claims;
-mod revision;
+pub(super) mod history;
+pub(super) mod revision;
 
 use std::collections::BTreeMap;
 
-use super::{Age, World};
+use super::World;
 use crate::api::{Diagnostic, ServiceCluster, Status};
 use crate::names;
-use revision::Read;
 
 /// One service cluster as it is declared.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,6 +90,15 @@ pub struct Conflict {
     pub message: String,
 }
 
+impl Revision {
+    /// Who stored it; empty when nothing tells.
+    #[must_use]
+    pub fn manager(&self) -> &str {
+        let manager = self.labels.get(names::LABEL_MANAGER);
+        manager.map_or("", String::as_str)
+    }
+}
+
 impl Declared {
     /// The newest revision.
     #[must_use]
@@ -132,61 +141,26 @@ impl Declared {
 /// The declared clusters of a world, by name.
 #[must_use]
 pub fn declared(world: &World) -> BTreeMap<String, Declared> {
-    let mut by_name: BTreeMap<String, Vec<Read>> = BTreeMap::new();
-    for config in world.configs.values() {
-        if config.labels.get(names::LABEL_KIND).map(String::as_str) == Some(names::KIND) {
-            let read = revision::read(config);
-            by_name.entry(read.name.clone()).or_default().push(read);
-        }
-    }
-    let mut clusters = by_name
-        .into_iter()
-        .map(|(name, reads)| (name.clone(), assemble(name, reads)))
+    let histories = history::histories(world).into_iter();
+    let mut clusters = histories
+        .map(|(name, history)| {
+            let accepted = history.accepted;
+            let declared = Declared {
+                name: name.clone(),
+                revisions: history.revisions,
+                accepted: accepted.map(|(generation, cluster)| Accepted {
+                    generation,
+                    cluster,
+                }),
+                faults: history.faults,
+                status: history.status,
+                conflicts: Vec::new(),
+            };
+            (name, declared)
+        })
         .collect();
     claims::settle(&mut clusters);
     clusters
-}
-
-/// Orders the revisions of one cluster, numbers them and finds the one in force.
-fn assemble(name: String, mut reads: Vec<Read>) -> Declared {
-    reads.sort_by_cached_key(|read| {
-        (
-            Age::of(&read.created_at),
-            read.label_generation,
-            read.config_name.clone(),
-            read.config_id.clone(),
-        )
-    });
-    let mut declared = Declared {
-        name,
-        ..Declared::default()
-    };
-    let mut generation = 0;
-    for read in reads {
-        generation = read.label_generation.max(generation + 1);
-        if let Some(mut cluster) = read.cluster {
-            cluster.metadata.generation = Some(generation);
-            cluster.metadata.creation_timestamp = Some(read.created_at.clone());
-            declared.accepted = Some(Accepted {
-                generation,
-                cluster,
-            });
-        }
-        if read.status.is_some() {
-            declared.status = read.status;
-        }
-        declared.revisions.push(Revision {
-            config_id: read.config_id,
-            config_version: read.config_version,
-            config_name: read.config_name,
-            generation,
-            created_at: read.created_at,
-            labels: read.labels,
-            valid: read.faults.is_empty(),
-        });
-        declared.faults = read.faults;
-    }
-    declared
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod age;
 pub mod certificates;
 pub mod declared;
 pub mod service;
+pub mod sources;
 #[cfg(test)]
 pub mod testing;
 
@@ -19,6 +20,7 @@ pub use service::{
     PortMode, Protocol, ResourceSet, Resources, RestartCondition, Service, ServiceSpec,
     UpdateConfig, UpdateState, UpdateStatus,
 };
+pub use sources::{DeclaredSource, sources};
 
 /// Everything observed of the Swarm at one moment; maps are keyed by the engine's object id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod curl;
 mod edits;
 mod engine;
 mod folder;
+mod gitops;
 mod harness;
 mod http;
 mod install;
@@ -23,6 +24,8 @@ mod lab;
 mod load;
 mod look;
 mod proxies;
+#[path = "../repo/mod.rs"]
+mod repo;
 mod rolling;
 mod seed;
 mod terminal;
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         transcript::trials(),
         interlock::trials(),
         look::trials(),
+        gitops::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     if args.list {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what this machine must bring, all at once, and names the command that gets each thing.
-#   need.sh [cargo] [cc] [docker] [lab] [bench]
+#   need.sh [cargo] [cc] [git] [docker] [lab] [bench]
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -29,6 +29,8 @@ for thing in "$@"; do
       ;;
     cc) command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null ||
       lack "a C compiler (for the cryptography crate)" "$(packages gcc)" ;;
+    git) command -v git >/dev/null && [ -x "$(git --exec-path)/git-daemon" ] && [ -x "$(git --exec-path)/git-http-backend" ] ||
+      lack "git with its servers (git daemon, git http-backend), for the tests of sources" "$(packages git)" ;;
     docker) command -v docker >/dev/null || lack "the docker command" "$(packages docker.io)" ;;
     lab) tests/lab/lab.sh check --install || faults=1 ;;
     bench)

@@ -28,7 +28,7 @@ if [ "$lab" != yes ] && [ "${CI:-}" = true ]; then
   echo "FAILED: CI=true, and the lab tests cannot run: $lab"; exit 1
 fi
 
-step "what this machine must bring" tests/tools/need.sh cargo cc $([ "$lab" != yes ] || echo lab)
+step "what this machine must bring" tests/tools/need.sh cargo cc git $([ "$lab" != yes ] || echo lab)
 step "format, lints, licences" tests/tools/lint.sh
 step "unit, golden and simulated tests" env SKEP_LAB=off cargo test --quiet --locked --features demo
 if [ "$lab" != yes ]; then

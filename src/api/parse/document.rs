@@ -12,10 +12,10 @@ use serde_path_to_error::{Path, Segment};
 use super::explain::{self, Shape};
 use super::load::{Document, FAULTS_MAX};
 use super::tree::{Content, Node, Step, path_text, plain};
+use super::{Manifest, Resource};
 use crate::api::grammar::{nearest, shortened};
-use crate::api::validate::validate;
-use crate::api::{Diagnostic, ServiceCluster};
-use crate::names::{API_VERSION, KIND};
+use crate::api::{Diagnostic, ServiceCluster, Source};
+use crate::names::{API_VERSION, KIND, KIND_SOURCE};
 
 /// What Skep writes itself and a manifest may repeat without effect.
 const WRITTEN_BY_SKEP: [&[&str]; 3] = [
@@ -25,7 +25,7 @@ const WRITTEN_BY_SKEP: [&[&str]; 3] = [
 ];
 
 /// Reads one document: a resource when there is no fault at all.
-pub fn read(document: Document) -> (Option<ServiceCluster>, Vec<Diagnostic>) {
+pub fn read(document: Document) -> (Option<Resource>, Vec<Diagnostic>) {
     let mut faults = document.faults;
     let Some(root) = document.root else {
         return (None, faults);
@@ -42,25 +42,45 @@ pub fn read(document: Document) -> (Option<ServiceCluster>, Vec<Diagnostic>) {
         faults.push(fault);
         return (None, faults);
     }
+    if stated_kind(&root) == Some(KIND_SOURCE) {
+        let (found, faults) = typed::<Source>(root, faults);
+        return (
+            found.map(|source| Resource::Source(Box::new(source))),
+            faults,
+        );
+    }
+    let (found, faults) = typed::<ServiceCluster>(root, faults);
+    (
+        found.map(|cluster| Resource::Cluster(Box::new(cluster))),
+        faults,
+    )
+}
+
+fn typed<R: Manifest>(root: Node, mut faults: Vec<Diagnostic>) -> (Option<R>, Vec<Diagnostic>) {
     let mut reader = Reader::new(root);
-    let cluster = reader.read();
+    let found = reader.read::<R>();
     faults.append(&mut reader.faults);
     faults.sort();
-    (cluster.filter(|_| faults.is_empty()), faults)
+    (found.filter(|_| faults.is_empty()), faults)
+}
+
+fn stated_kind(root: &Node) -> Option<&str> {
+    match &root.get("kind")?.content {
+        Content::Text(kind) => Some(kind),
+        _ => None,
+    }
 }
 
 /// A document of another kind: its fields are not ours to judge.
 fn foreign(root: &Node) -> Option<Diagnostic> {
-    let Some(Content::Text(kind)) = root.get("kind").map(|node| &node.content) else {
-        return None;
-    };
-    if kind == KIND {
+    let kind = stated_kind(root)?;
+    if [KIND, KIND_SOURCE].contains(&kind) {
         return None;
     }
     let message = format!("`{}` is not a kind of Skep", shortened(kind));
-    let fault = Diagnostic::at("kind", message).hint(match nearest(kind, [KIND]) {
-        Some(_) => format!("did you mean `{KIND}`?"),
-        None => format!("the one kind is `{KIND}`"),
+    let fault = Diagnostic::at("kind", message).hint(match nearest(kind, [KIND, KIND_SOURCE]) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the kinds are `{KIND}` and `{KIND_SOURCE}`"),
     });
     Some(placed(root, &[Step::Key("kind".to_owned())], fault))
 }
@@ -101,14 +121,14 @@ impl Reader {
         }
     }
 
-    fn read(&mut self) -> Option<ServiceCluster> {
+    fn read<R: Manifest>(&mut self) -> Option<R> {
         // Each round notes a new fault or uses up a stand-in, so the rounds are bounded too.
         for _ in 0..FAULTS_MAX * 4 {
             let value = self.mended.to_value();
-            match serde_path_to_error::deserialize::<_, ServiceCluster>(value) {
-                Ok(cluster) => {
-                    self.check(&cluster);
-                    return Some(cluster);
+            match serde_path_to_error::deserialize::<_, R>(value) {
+                Ok(found) => {
+                    self.check(&found);
+                    return Some(found);
                 }
                 Err(error) => {
                     let path = self.steps(error.path());
@@ -132,8 +152,8 @@ impl Reader {
     }
 
     /// The faults that only several fields together can show.
-    fn check(&mut self, cluster: &ServiceCluster) {
-        for mut fault in validate(cluster) {
+    fn check<R: Manifest>(&mut self, found: &R) {
+        for mut fault in found.faults() {
             let stated = parse_path(&fault.path);
             let path = self.as_written(stated.iter().cloned());
             if path != stated {

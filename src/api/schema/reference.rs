@@ -4,15 +4,24 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::service_cluster;
+use super::{service_cluster, source};
 
 /// `docs/reference.md`: every field with its type, default and meaning.
 #[must_use]
 pub fn markdown() -> String {
-    let schema = service_cluster();
-    let mut page = Page::of(&schema);
-    page.text.push_str(HEAD);
-    let top = object(&schema);
+    page(&service_cluster(), HEAD)
+}
+
+/// `docs/reference-source.md`: the same for sources.
+#[must_use]
+pub fn source_markdown() -> String {
+    page(&source(), SOURCE_HEAD)
+}
+
+fn page(schema: &Value, head: &str) -> String {
+    let mut page = Page::of(schema);
+    page.text.push_str(head);
+    let top = object(schema);
     page.section("", &top);
     page.text
 }
@@ -20,11 +29,20 @@ pub fn markdown() -> String {
 const HEAD: &str = "\
 # Field reference
 
-The fields of a `ServiceCluster` manifest (`skep.dev/v1alpha1`). This page is generated from the
-types by `make schemas`; `schemas/service-cluster.v1alpha1.json` holds the same for editors.
+The fields of a `ServiceCluster` manifest (`skep.dev/v1alpha1`); those of a `Source` are in
+[reference-source.md](reference-source.md). This page is generated from the types by
+`make schemas`; `schemas/service-cluster.v1alpha1.json` holds the same for editors.
 
 A field without a default may be left out unless it is marked **required**. An empty section
 (`spec:` with nothing below) counts as left out. Fields that do not exist are faults.
+";
+
+const SOURCE_HEAD: &str = "\
+# Field reference: Source
+
+The fields of a `Source` manifest (`skep.dev/v1alpha1`), a git repository that is followed:
+[gitops.md](gitops.md). This page is generated from the types by `make schemas`;
+`schemas/source.v1alpha1.json` holds the same for editors.
 ";
 
 pub(super) struct Page {

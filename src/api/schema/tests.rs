@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{markdown, service_cluster};
+use super::{markdown, service_cluster, source, source_markdown};
 use crate::api::parse::{canonical, manifests};
 
 /// Compares a generated file with what is checked in, or writes it when asked to.
@@ -24,8 +24,43 @@ fn the_schema_file_is_what_the_types_say() {
 }
 
 #[test]
-fn the_field_reference_is_what_the_types_say() {
+fn the_schema_file_of_sources_is_what_the_types_say() {
+    let text = serde_json::to_string_pretty(&source()).unwrap();
+    fresh("schemas/source.v1alpha1.json", &format!("{text}\n"));
+}
+
+#[test]
+fn the_field_references_are_what_the_types_say() {
     fresh("docs/reference.md", &markdown());
+    fresh("docs/reference-source.md", &source_markdown());
+}
+
+#[test]
+fn the_schema_of_sources_agrees_with_the_parser() {
+    jsonschema::meta::validate(&source()).unwrap();
+    let validator = jsonschema::validator_for(&source()).unwrap();
+    let head = "apiVersion: skep.dev/v1alpha1, kind: Source, metadata: {name: a}";
+    for (spec, good) in [
+        ("{url: 'https://h/r'}", true),
+        (
+            "{url: 'git://h:9/r.git', ref: v1, path: a/b, interval: 1m30s, prune: true, suspend: true}",
+            true,
+        ),
+        ("{}", false),
+        ("{url: 'ssh://h/r'}", false),
+        ("{url: 'https://me:x@h/r'}", false),
+        ("{url: 'https://h/r', interval: 5}", false),
+        ("{url: 'https://h/r', branch: main}", false),
+    ] {
+        let text = format!("{{{head}, spec: {spec}}}");
+        let value: Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(validator.is_valid(&value), good, "the schema: {text}");
+        let parsed = manifests("", &text);
+        assert_eq!(parsed.faults.is_empty(), good, "{:?}", parsed.faults);
+        let stored = parsed.sources.first().map(canonical);
+        let again = stored.map(|text| manifests("", &text).sources);
+        assert_eq!(again.unwrap_or_default(), parsed.sources);
+    }
 }
 
 #[test]
@@ -74,11 +109,12 @@ fn every_field_has_a_description() {
             }
         }
     }
-    let schema = service_cluster();
     let mut bare = Vec::new();
-    look("", &schema, &mut bare);
-    for (name, definition) in schema["$defs"].as_object().unwrap() {
-        look(name, definition, &mut bare);
+    for schema in [service_cluster(), source()] {
+        look("", &schema, &mut bare);
+        for (name, definition) in schema["$defs"].as_object().unwrap() {
+            look(name, definition, &mut bare);
+        }
     }
     assert_eq!(bare, Vec::<String>::new());
 }

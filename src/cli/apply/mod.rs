@@ -3,8 +3,6 @@
 pub mod preflight;
 mod prune;
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 
 use super::args::ApplyArgs;
@@ -13,10 +11,11 @@ use super::get::reference;
 use super::session::{Session, View};
 use super::terminal::Terminal;
 use super::wait::{self, Goal};
-use crate::api::{ConditionStatus, ConditionType, ServiceCluster};
+use crate::api::{ConditionStatus, ConditionType, ServiceCluster, Source};
 use crate::names;
 use crate::store::{self, Applied, By, Outcome};
 use crate::world::Declared;
+use crate::world::sources::sources;
 
 pub use prune::{bounded, doomed};
 
@@ -40,11 +39,28 @@ pub fn manager(set: Option<&str>) -> String {
 }
 
 /// Says that manifests which were read are valid: all that a client's dry run does.
-pub fn valid(terminal: Terminal, clusters: &[ServiceCluster]) -> Result {
-    for cluster in clusters {
-        terminal.done(&format!("{} is valid (dry run)", reference(cluster)))?;
+pub fn valid(terminal: Terminal, clusters: &[ServiceCluster], sources: &[Source]) -> Result {
+    let sources = sources
+        .iter()
+        .map(|s| super::sources::reference(&s.metadata.name));
+    for name in clusters.iter().map(reference).chain(sources) {
+        terminal.done(&format!("{name} is valid (dry run)"))?;
     }
     Ok(())
+}
+
+/// On whose behalf a cluster is stored: one that a source applied which is gone is nobody's.
+#[must_use]
+pub fn on_behalf<'a>(view: &View, cluster: &str, by: By<'a>) -> By<'a> {
+    let manager = view.declared.get(cluster).and_then(Declared::manager);
+    let source = manager
+        .as_deref()
+        .and_then(|m| m.strip_prefix(names::SOURCE_MANAGER));
+    let gone = source.is_some_and(|source| !sources(&view.world).contains_key(source));
+    By {
+        force: by.force || gone,
+        ..by
+    }
 }
 
 /// Stores the clusters, which are valid, and tells what became of each. Nothing is written when
@@ -70,7 +86,7 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
             tell(
                 session,
                 cluster,
-                store::would_apply(found, cluster, by)?,
+                store::would_apply(found, cluster, on_behalf(&view, &cluster.metadata.name, by))?,
                 by,
                 true,
             )?;
@@ -82,7 +98,7 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
         }
         return Ok(());
     }
-    store_all(session, &view.declared, clusters, by).await?;
+    store_all(session, &view, clusters, by).await?;
     prune::run(session, &doomed).await?;
     if args.wait {
         let names: Vec<String> = clusters.iter().map(|c| c.metadata.name.clone()).collect();
@@ -104,7 +120,7 @@ fn check(
     for warning in &found.warnings {
         session.terminal.warning(warning);
     }
-    let mut faults = conflicts(&view.declared, clusters, by);
+    let mut faults = conflicts(view, clusters, by);
     if args.allow_missing {
         for missing in &found.missing {
             session.terminal.warning(missing);
@@ -124,13 +140,11 @@ fn check(
 
 /// The clusters that others declare, and the fields in which the manifests differ from them.
 #[must_use]
-pub fn conflicts(
-    declared: &BTreeMap<String, Declared>,
-    clusters: &[ServiceCluster],
-    by: By<'_>,
-) -> Vec<String> {
+pub fn conflicts(view: &View, clusters: &[ServiceCluster], by: By<'_>) -> Vec<String> {
     let conflict = |cluster: &ServiceCluster| {
-        let found = declared.get(&cluster.metadata.name);
+        let name = &cluster.metadata.name;
+        let found = view.declared.get(name);
+        let by = on_behalf(view, name, by);
         let Err(store::Error::Managed { manager, .. }) = store::would_apply(found, cluster, by)
         else {
             return None;
@@ -150,15 +164,16 @@ pub fn conflicts(
 /// nothing new is begun, but all that was is told.
 async fn store_all(
     session: &Session,
-    seen: &BTreeMap<String, Declared>,
+    view: &View,
     clusters: &[ServiceCluster],
     by: By<'_>,
 ) -> Result {
     let mut done = 0;
     for batch in clusters.chunks(AT_ONCE) {
-        let writes = batch
-            .iter()
-            .map(|cluster| store::apply_by(&session.engine, seen, cluster, by));
+        let writes = batch.iter().map(|cluster| {
+            let by = on_behalf(view, &cluster.metadata.name, by);
+            store::apply_by(&session.engine, &view.declared, cluster, by)
+        });
         let outcomes = join_all(writes).await;
         session.terminal.clear();
         let mut failed = Vec::new();

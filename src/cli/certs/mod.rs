@@ -136,7 +136,7 @@ fn defaulting_to<'a>(view: &'a View, name: &str) -> Vec<&'a str> {
 }
 
 /// The operator's public key, which `install` keeps beside the private one.
-fn public_key(world: &World) -> Result<PublicKey> {
+pub(super) fn public_key(world: &World) -> Result<PublicKey> {
     let secret = world.secret_named(names::SECRET_SEALING);
     let label = secret.map(|secret| secret.labels.get(names::LABEL_SEALING));
     match label {

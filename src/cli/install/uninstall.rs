@@ -14,6 +14,7 @@ use crate::runtime::Retry;
 use crate::store;
 use crate::swarm;
 use crate::world::certificates::{StoredCertificate, certificates};
+use crate::world::sources::{DeclaredSource, sources};
 use crate::world::{TaskState, World};
 
 /// One thing to take away.
@@ -30,9 +31,10 @@ pub async fn run(session: &Session, args: &UninstallArgs) -> Result {
     let look = session.look().await?;
     let stored = certificates(&look.world);
     let decided = args.delete_clusters || args.keep_clusters;
-    let nothing = look.declared.is_empty() && stored.is_empty();
+    let sources = sources(&look.world);
+    let nothing = look.declared.is_empty() && stored.is_empty() && sources.is_empty();
     if !decided && !nothing {
-        return Err(CliError::Failed(refusal(&look, &stored)));
+        return Err(CliError::Failed(refusal(&look, &stored, &sources)));
     }
     while let Some(operator) = installed(&session.look().await?.world) {
         session.engine.remove_service(&operator.id).await?;
@@ -43,6 +45,14 @@ pub async fn run(session: &Session, args: &UninstallArgs) -> Result {
     let stopped = |view: &View| Ok(stopped(&view.world));
     session.until(args.timeout.get(), stopped).await?;
     if args.delete_clusters {
+        for name in sources.keys() {
+            match store::sources::delete(&session.engine, name).await {
+                Ok(()) | Err(store::Error::NoSuchSource { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let line = format!("source/{name} deleted");
+            session.terminal.done(&line)?;
+        }
         for name in look.declared.keys() {
             match store::delete(&session.engine, name).await {
                 Ok(_) | Err(store::Error::NoSuchCluster { .. }) => {}
@@ -85,9 +95,17 @@ pub async fn run(session: &Session, args: &UninstallArgs) -> Result {
     session.terminal.done("Skep is uninstalled")
 }
 
-fn refusal(view: &View, stored: &BTreeMap<String, StoredCertificate>) -> String {
+fn refusal(
+    view: &View,
+    stored: &BTreeMap<String, StoredCertificate>,
+    sources: &BTreeMap<String, DeclaredSource>,
+) -> String {
     let list = |names: Vec<&str>| names.join(", ");
     let choice = "add --delete-clusters to delete them too, or --keep-clusters to keep what is declared for a later install";
+    if view.declared.is_empty() && stored.is_empty() {
+        let names = list(sources.keys().map(String::as_str).collect());
+        return format!("sources are declared ({names}): {choice}");
+    }
     if view.declared.is_empty() {
         let names = list(stored.keys().map(String::as_str).collect());
         return format!("certificates are stored ({names}): {choice}");

@@ -1,25 +1,55 @@
-//! One config, read as a revision of a service cluster.
+//! One config, read as a revision of a resource.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::api::{Diagnostic, ServiceCluster, Status};
+use crate::api::parse::{Manifest, Parsed};
+use crate::api::{Diagnostic, ServiceCluster, Source, SourceStatus, Status};
 use crate::names;
 use crate::world::Config;
 
+/// A kind of resource that is kept in configs.
+pub(in crate::world) trait Kept: Manifest {
+    /// What the operator writes beside it.
+    type Status: DeserializeOwned + Clone;
+    /// What the names of its configs start with.
+    const PREFIX: &'static str;
+    /// Those of its kind.
+    fn of(parsed: Parsed) -> Vec<Self>;
+}
+
+impl Kept for ServiceCluster {
+    type Status = Status;
+    const PREFIX: &'static str = "servicecluster.";
+
+    fn of(parsed: Parsed) -> Vec<Self> {
+        parsed.clusters
+    }
+}
+
+impl Kept for Source {
+    type Status = SourceStatus;
+    const PREFIX: &'static str = "source.";
+
+    fn of(parsed: Parsed) -> Vec<Self> {
+        parsed.sources
+    }
+}
+
 /// A config as a revision, before it is numbered.
-pub(super) struct Read {
-    /// Name of the cluster.
+pub(super) struct Read<R: Kept> {
+    /// Name of the resource.
     pub name: String,
     /// Generation of the label; 0 when there is none.
     pub label_generation: u64,
     /// The content, when it is valid.
-    pub cluster: Option<ServiceCluster>,
+    pub content: Option<R>,
     /// What is wrong with it otherwise.
     pub faults: Vec<Diagnostic>,
     /// The status in its labels.
-    pub status: Option<Status>,
+    pub status: Option<R::Status>,
     pub config_id: String,
     pub config_version: u64,
     pub config_name: String,
@@ -28,17 +58,17 @@ pub(super) struct Read {
 }
 
 /// Reads a config. Never fails: what is wrong becomes `faults`.
-pub(super) fn read(config: &Config) -> Read {
-    let (mut cluster, mut faults) = content(config);
+pub(super) fn read<R: Kept>(config: &Config) -> Read<R> {
+    let (mut found, mut faults) = content::<R>(config);
     let label = config.labels.get(names::LABEL_NAME).cloned();
     let by_label = label.is_some();
     let name = label
-        .or_else(|| name_in(&config.name))
-        .or_else(|| Some(cluster.as_ref()?.metadata.name.clone()))
+        .or_else(|| name_in(&config.name, R::PREFIX))
+        .or_else(|| Some(found.as_ref()?.metadata().name.clone()))
         .or_else(|| stated_name(&String::from_utf8_lossy(&config.data)))
         .unwrap_or_else(|| config.name.to_lowercase());
-    if let Some(found) = cluster.as_ref().map(|c| &c.metadata.name)
-        && *found != name
+    if let Some(stated) = found.as_ref().map(|found| &found.metadata().name)
+        && *stated != name
     {
         let by = if by_label {
             format!("label {}", names::LABEL_NAME)
@@ -48,10 +78,10 @@ pub(super) fn read(config: &Config) -> Read {
         faults.push(fault(
             config,
             "metadata.name",
-            format!("the manifest says {found}, {by} says {name}"),
+            format!("the manifest says {stated}, {by} says {name}"),
             "store it again with `skep apply`, or create the config with the right name and label",
         ));
-        cluster = None;
+        found = None;
     }
     Read {
         name,
@@ -60,7 +90,7 @@ pub(super) fn read(config: &Config) -> Read {
             .get(names::LABEL_GENERATION)
             .and_then(|text| text.parse().ok())
             .unwrap_or(0),
-        cluster,
+        content: found,
         faults,
         status: config
             .labels
@@ -74,29 +104,33 @@ pub(super) fn read(config: &Config) -> Read {
     }
 }
 
-/// The one cluster a config holds, or what is wrong with it.
-fn content(config: &Config) -> (Option<ServiceCluster>, Vec<Diagnostic>) {
+/// The one resource a config holds, or what is wrong with it.
+fn content<R: Kept>(config: &Config) -> (Option<R>, Vec<Diagnostic>) {
     let Ok(text) = std::str::from_utf8(&config.data) else {
         let message = "the config is not text (UTF-8)";
         return (None, vec![fault(config, "", message, "")]);
     };
     let mut parsed = crate::api::parse::manifests(&config.name, text);
-    if parsed.clusters.len() + parsed.faults.len() == 0 {
-        let message = "the config holds no ServiceCluster";
-        parsed.faults.push(fault(config, "", message, ""));
+    let mut faults = std::mem::take(&mut parsed.faults);
+    let all = parsed.clusters.len() + parsed.sources.len();
+    let mut found = R::of(parsed);
+    if found.is_empty() && faults.is_empty() {
+        let message = format!("the config holds no {}", R::KIND);
+        faults.push(fault(config, "", message, ""));
     }
-    if parsed.clusters.len() > 1 {
-        parsed.faults.push(fault(
-            config,
-            "",
-            format!("the config holds {} resources", parsed.clusters.len()),
-            "a config is one revision of one service cluster: put each into a config of its own",
-        ));
+    if all > 1 {
+        let one = if R::KIND == names::KIND {
+            "a config is one revision of one service cluster: put each into a config of its own"
+        } else {
+            "a config is one revision of one source: put each into a config of its own"
+        };
+        let message = format!("the config holds {all} resources");
+        faults.push(fault(config, "", message, one));
     }
-    if parsed.faults.is_empty() {
-        (parsed.clusters.pop(), Vec::new())
+    if faults.is_empty() {
+        (found.pop(), faults)
     } else {
-        (None, parsed.faults)
+        (None, faults)
     }
 }
 
@@ -136,8 +170,8 @@ fn scanned_name(text: &str) -> Option<String> {
         .map(|name| name.trim().trim_matches(['"', '\'']).to_owned())
 }
 
-/// The cluster's name in `servicecluster.NAME.GENERATION`.
-fn name_in(config: &str) -> Option<String> {
-    let (name, number) = config.strip_prefix("servicecluster.")?.rsplit_once('.')?;
+/// The resource's name in `PREFIX.NAME.GENERATION`.
+fn name_in(config: &str, prefix: &str) -> Option<String> {
+    let (name, number) = config.strip_prefix(prefix)?.rsplit_once('.')?;
     (!name.is_empty() && number.parse::<u64>().is_ok()).then(|| name.to_owned())
 }

@@ -1,0 +1,297 @@
+//! Sources on the command line: git repositories that the operator follows.
+
+pub mod args;
+mod describe;
+mod seal;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::age::age;
+use super::args::{ApplyArgs, DeleteArgs, GetArgs};
+use super::error::{CliError, Result};
+use super::get::{json, yaml};
+use super::output::{self, Form};
+use super::session::{Session, now};
+use super::table::Table;
+use crate::api::{Condition, ConditionType, Metadata, Source, SourceSpec};
+use crate::names;
+use crate::status::source::short;
+use crate::store::{self, Outcome};
+use crate::world::sources::{DeclaredSource, sources};
+
+pub use describe::run as describe;
+pub use seal::{auth, hook};
+pub use sync::run as sync;
+
+const KINDS: [&str; 4] = ["source", "sources", "source.skep.dev", "sources.skep.dev"];
+
+fn is_kind(word: &str) -> bool {
+    KINDS.contains(&word.to_ascii_lowercase().as_str())
+}
+
+/// The names of sources, when sources are what was typed: `sources`, `source shop`, `source/shop`.
+pub fn asked(typed: &[String]) -> Result<Option<Vec<String>>> {
+    let slashed = |word: &String| word.split_once('/').is_some_and(|(kind, _)| is_kind(kind));
+    match typed {
+        [first, rest @ ..] if is_kind(first) => plain(rest).map(Some),
+        all if !all.is_empty() && all.iter().all(slashed) => plain(all).map(Some),
+        all if all.iter().any(slashed) => Err(CliError::Usage(
+            "service clusters and sources cannot be mixed here: name them in two calls".to_owned(),
+        )),
+        _ => Ok(None),
+    }
+}
+
+/// Names, each once, with or without the kind before them.
+fn plain(typed: &[String]) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for word in typed {
+        let name = match word.split_once('/') {
+            Some((kind, name)) if is_kind(kind) && !name.is_empty() => name,
+            Some(_) => {
+                return Err(CliError::Usage(format!(
+                    "`{word}` is not a source: write its name, or source/NAME"
+                )));
+            }
+            None => word,
+        };
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn some(typed: &[String]) -> Result<Vec<String>> {
+    let names = plain(typed)?;
+    if names.is_empty() {
+        return Err(CliError::Usage(
+            "name at least one source; `skep get sources` lists them".to_owned(),
+        ));
+    }
+    Ok(names)
+}
+
+/// `source/shop`.
+#[must_use]
+pub fn reference(name: &str) -> String {
+    format!("source/{name}")
+}
+
+/// Fails when one of the names is not declared.
+fn missing(declared: &BTreeMap<String, DeclaredSource>, names: &[String]) -> Result {
+    let missing: Vec<String> = names
+        .iter()
+        .filter(|name| !declared.contains_key(*name))
+        .map(|name| {
+            format!(
+                "{} does not exist; `skep get sources` lists those that do",
+                reference(name)
+            )
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Failed(missing.join("\n")))
+}
+
+/// Stores the sources, which are valid, and tells what became of each. Clusters that come along
+/// are stored before, and have warned already.
+pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Result {
+    for source in wanted {
+        let applied = if args.dry_run.is_some() {
+            store::sources::would_apply(&session.engine, source).await?
+        } else {
+            store::sources::apply(&session.engine, source, None).await?
+        };
+        let what = match applied.outcome {
+            Outcome::Created => "created",
+            Outcome::Configured => "configured",
+            Outcome::Unchanged | Outcome::Adopted => "unchanged",
+        };
+        let note = if args.dry_run.is_some() {
+            " (dry run)"
+        } else {
+            ""
+        };
+        let line = format!("{} {what}{note}", reference(&source.metadata.name));
+        session.terminal.done(&line)?;
+    }
+    if args.wait && args.dry_run.is_none() {
+        for source in wanted {
+            sync::wait(session, &source.metadata.name, None, args.timeout.get()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes sources; none when one of them does not exist. What they applied stays.
+pub async fn delete(session: &Session, args: &DeleteArgs, typed: &[String]) -> Result {
+    let mut names = some(typed)?;
+    let declared = store::sources::list(&session.engine).await?;
+    if args.ignore_not_found {
+        names.retain(|name| declared.contains_key(name));
+    } else {
+        missing(&declared, &names)?;
+    }
+    for name in &names {
+        match store::sources::delete(&session.engine, name).await {
+            Ok(()) | Err(store::Error::NoSuchSource { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let line = format!("{} deleted", reference(name));
+        session.terminal.done(&line)?;
+    }
+    Ok(())
+}
+
+/// Prints sources.
+pub async fn get(session: &Session, args: &GetArgs, names: &[String]) -> Result {
+    if args.watch {
+        return Err(CliError::Usage("sources cannot be watched yet".to_owned()));
+    }
+    let look = session.look().await?;
+    let declared = sources(&look.world);
+    if declared.is_empty() && names.is_empty() && matches!(args.output, Form::Table | Form::Wide) {
+        let note = "no sources are declared; `skep apply -f FILE` declares one";
+        session.terminal.note(note);
+        return Ok(());
+    }
+    let mut chosen: Vec<Source> = declared
+        .values()
+        .filter(|source| names.is_empty() || names.contains(&source.name))
+        .map(resource)
+        .collect();
+    if let Some(selector) = &args.selector {
+        chosen.retain(|source| selector.matches(&source.metadata.labels));
+    }
+    if let Some(path) = &args.sort_by {
+        output::sort(&mut chosen, path, value);
+    }
+    if !chosen.is_empty() {
+        session.warn_without_operator(&look);
+        let listed = names.len() != 1;
+        let shown = render(&chosen, &args.output, !args.no_headers, listed, now())?;
+        session.terminal.data(&shown)?;
+    }
+    missing(&declared, names)
+}
+
+/// A declared source as a resource; its spec is the one in force, or empty while none is valid.
+fn resource(declared: &DeclaredSource) -> Source {
+    let mut source = match &declared.accepted {
+        Some((_, source)) => source.clone(),
+        None => Source {
+            api_version: names::API_VERSION.to_owned(),
+            kind: names::KIND_SOURCE.to_owned(),
+            metadata: Metadata {
+                name: declared.name.clone(),
+                ..Metadata::default()
+            },
+            spec: SourceSpec::default(),
+            status: None,
+        },
+    };
+    source.metadata.generation = declared.newest().map(|revision| revision.generation);
+    let first = declared.revisions.first();
+    source.metadata.creation_timestamp = first.map(|revision| revision.created_at.clone());
+    source.status.clone_from(&declared.status);
+    source
+}
+
+fn render(
+    all: &[Source],
+    output: &Form,
+    headers: bool,
+    listed: bool,
+    now: OffsetDateTime,
+) -> Result<String> {
+    Ok(match output {
+        Form::Table => table(all, false, now).render(headers, 0),
+        Form::Wide => table(all, true, now).render(headers, 0),
+        Form::Yaml => {
+            let documents = all.iter().map(yaml).collect::<Result<Vec<_>>>()?;
+            documents.join("---\n")
+        }
+        Form::Json => json(&document(all, listed)),
+        Form::Name => all
+            .iter()
+            .map(|source| reference(&source.metadata.name) + "\n")
+            .collect(),
+        Form::JsonPath(template) => template.render(&document(all, listed)),
+        Form::Columns(columns) => {
+            let items: Vec<Value> = all.iter().map(value).collect();
+            columns.table(&items, headers)
+        }
+    })
+}
+
+/// One resource as it is, several as a list.
+fn document(all: &[Source], listed: bool) -> Value {
+    match all {
+        [one] if !listed => value(one),
+        _ => serde_json::json!({
+            "apiVersion": names::API_VERSION,
+            "kind": format!("{}List", names::KIND_SOURCE),
+            "items": all,
+        }),
+    }
+}
+
+fn value(source: &Source) -> Value {
+    // As for service clusters: it cannot fail, and nothing would show.
+    serde_json::to_value(source).unwrap_or_default()
+}
+
+const COLUMNS: [&str; 7] = [
+    "NAME", "READY", "REASON", "REVISION", "CLUSTERS", "SUCCESS", "AGE",
+];
+const WIDE: [&str; 10] = [
+    "NAME", "READY", "REASON", "REVISION", "CLUSTERS", "SUCCESS", "AGE", "URL", "REF", "PATH",
+];
+
+fn table(all: &[Source], wide: bool, now: OffsetDateTime) -> Table {
+    let mut table = Table::new(if wide { &WIDE } else { &COLUMNS });
+    for source in all {
+        let status = source.status.clone().unwrap_or_default();
+        let (ready, reason) = match ready(source) {
+            Some(ready) => (format!("{:?}", ready.status), ready.reason.clone()),
+            None => ("Unknown".to_owned(), "NotYetObserved".to_owned()),
+        };
+        let created = source.metadata.creation_timestamp.clone();
+        let mut row = vec![
+            source.metadata.name.clone(),
+            ready,
+            reason,
+            short(&status.revision).to_owned(),
+            status.clusters.to_string(),
+            age(&status.last_success, now),
+            age(&created.unwrap_or_default(), now),
+        ];
+        if wide {
+            row.extend([
+                source.spec.url.clone(),
+                source.spec.reference.clone().unwrap_or_default(),
+                source.spec.path.clone(),
+            ]);
+        }
+        table.row(row);
+    }
+    table
+}
+
+/// The condition Ready, when it speaks of the newest generation.
+fn ready(source: &Source) -> Option<&Condition> {
+    let newest = source.metadata.generation.unwrap_or_default();
+    let conditions = &source.status.as_ref()?.conditions;
+    conditions
+        .iter()
+        .find(|c| c.kind == ConditionType::Ready && c.observed_generation >= newest)
+}

@@ -1,0 +1,121 @@
+//! `skep source auth` and `skep source hook`: secrets that only the operator can read.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::args::{SourceAuthArgs, SourceHookArgs};
+use super::reference;
+use crate::api::grammar;
+use crate::cli::certs::public_key;
+use crate::cli::error::{CliError, Result};
+use crate::cli::session::Session;
+use crate::git::Url;
+use crate::names;
+use crate::store::sources::{self, Login, Purpose};
+use crate::world::sources::sources as declared;
+
+/// Longest secret.
+const LARGEST: u64 = 64 * 1_024;
+
+/// Stores or removes credentials.
+pub async fn auth(session: &Session, args: &SourceAuthArgs) -> Result {
+    checked(&args.name)?;
+    let Some(file) = &args.password_file else {
+        return remove(session, &args.name, Purpose::Auth, "credentials").await;
+    };
+    let password = read(file)?;
+    let url = match &args.url {
+        Some(url) => url.clone(),
+        None => stated_url(session, &args.name).await?,
+    };
+    let url = Url::parse(&url).map_err(|error| CliError::Usage(error.to_string()))?;
+    let origin = url.origin();
+    if !origin.starts_with("https://") {
+        return Err(CliError::Usage(format!(
+            "credentials are sent by https:// only, and the repository is at {url}"
+        )));
+    }
+    let login = Login {
+        username: args.username.clone(),
+        password,
+        origin: origin.clone(),
+    };
+    let content =
+        serde_json::to_vec(&login).map_err(|error| CliError::Failed(error.to_string()))?;
+    seal(session, &args.name, Purpose::Auth, &content).await?;
+    let line = format!("{} credentials stored, for {origin}", reference(&args.name));
+    session.terminal.done(&line)
+}
+
+/// Stores or removes the secret of a webhook.
+pub async fn hook(session: &Session, args: &SourceHookArgs) -> Result {
+    checked(&args.name)?;
+    let Some(file) = &args.secret_file else {
+        return remove(session, &args.name, Purpose::Hook, "webhook secret").await;
+    };
+    let secret = read(file)?;
+    seal(session, &args.name, Purpose::Hook, secret.as_bytes()).await?;
+    let line = format!(
+        "{} webhook secret stored; the git server posts to /hooks/{} of the operator's port {}",
+        reference(&args.name),
+        args.name,
+        names::ADMIN_PORT
+    );
+    session.terminal.done(&line)
+}
+
+fn checked(name: &str) -> Result {
+    grammar::cluster_name(name)
+        .map_err(|why| CliError::Usage(why.replace("service cluster", "source")))
+}
+
+async fn stated_url(session: &Session, name: &str) -> Result<String> {
+    let look = session.look().await?;
+    let found = declared(&look.world).remove(name);
+    let accepted = found.and_then(|found| found.accepted);
+    accepted.map(|(_, source)| source.spec.url).ok_or_else(|| {
+        CliError::Failed(format!(
+            "{} is not declared, so it is not known what the credentials are for: say so with --url, or declare it first",
+            reference(name)
+        ))
+    })
+}
+
+async fn seal(session: &Session, name: &str, purpose: Purpose, content: &[u8]) -> Result {
+    let look = session.look().await?;
+    session.warn_without_operator(&look);
+    let public = public_key(&look.world)?;
+    let sealed = public
+        .seal(&names::source_secret(name, purpose.word()), content)
+        .map_err(|error| CliError::Failed(error.to_string()))?;
+    sources::seal(&session.engine, name, purpose, &sealed).await?;
+    Ok(())
+}
+
+async fn remove(session: &Session, name: &str, purpose: Purpose, what: &str) -> Result {
+    if sources::unseal(&session.engine, name, purpose).await? {
+        let line = format!("{} {what} removed", reference(name));
+        return session.terminal.done(&line);
+    }
+    Err(CliError::Failed(format!(
+        "no {what} is stored for {}",
+        reference(name)
+    )))
+}
+
+/// A secret from a file, without the line break that editors put behind it.
+fn read(file: &Path) -> Result<String> {
+    let fail = |why: String| CliError::Usage(format!("{}: {why}", file.display()));
+    let mut text = String::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().take(LARGEST).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|open| open.take(LARGEST).read_to_string(&mut text))
+    };
+    read.map_err(|error| fail(format!("cannot be read: {error}")))?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() || text.contains(['\n', '\0']) {
+        return Err(fail("holds no secret of one line".to_owned()));
+    }
+    Ok(text.to_owned())
+}

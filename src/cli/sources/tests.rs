@@ -1,0 +1,56 @@
+use time::macros::datetime;
+
+use super::*;
+use crate::world::testing::story;
+
+fn typed(words: &[&str]) -> Option<Vec<String>> {
+    asked(&words.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn sources_are_what_is_asked_for_when_the_kind_is_named() {
+    let names = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(typed(&["sources"]), names(&[]));
+    assert_eq!(typed(&["Source", "shop", "shop"]), names(&["shop"]));
+    assert_eq!(typed(&["source/shop", "source/b"]), names(&["shop", "b"]));
+    assert_eq!(typed(&[]), None);
+    assert_eq!(typed(&["sc", "east"]), None);
+    assert_eq!(typed(&["shop"]), None);
+    assert!(asked(&["source/a".to_owned(), "east".to_owned()]).is_err());
+    assert!(asked(&["source".to_owned(), "sc/a".to_owned()]).is_err());
+}
+
+const SHOP: &str = "apiVersion: skep.dev/v1alpha1
+kind: Source
+metadata: {name: shop}
+spec: {url: 'https://git.example.com/shop.git', ref: main}
+";
+
+const STATUS: &str = r#"dev.skep.status={"observedGeneration":1,"revision":"0123456789abcdef","lastSuccess":"2026-01-10T11:59:01Z","clusters":2,"conditions":[{"type":"Ready","status":"True","reason":"Applied","message":"fine","observedGeneration":1,"lastTransitionTime":"2026-01-10T11:00:00Z"}]}"#;
+
+#[test]
+fn a_source_is_shown_with_its_revision_and_its_last_success() {
+    let world = story()
+        .config("source.shop.1", SHOP, &["dev.skep.kind=Source", STATUS])
+        .world();
+    let found = sources(&world).remove("shop").unwrap();
+    let now = datetime!(2026-01-10 12:00:00 UTC);
+    let text = render(&[resource(&found)], &Form::Table, true, false, now).unwrap();
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0], COLUMNS);
+    assert_eq!(
+        lines[1][..6],
+        ["shop", "True", "Applied", "0123456789", "2", "59s"]
+    );
+    let text = describe::render(&found, &world, now).unwrap();
+    for part in [
+        "Last success:     2026-01-10T11:59:01Z (59s ago)",
+        "Credentials:      none",
+        "url: https://git.example.com/shop.git",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+}

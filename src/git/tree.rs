@@ -1,0 +1,189 @@
+//! From a commit to the manifests of one folder.
+
+use gix_hash::{Kind as HashKind, ObjectId, oid};
+use gix_object::bstr::ByteSlice as _;
+use gix_object::tree::EntryKind;
+use gix_object::{CommitRef, Kind, TagRef, TreeRef};
+
+use super::pack::Pack;
+use super::{Error, File, Limits, Revision};
+
+/// Folders within folders.
+const DEPTH: usize = 32;
+
+/// The revision that a commit, or a tag of one, names.
+pub(super) fn revision(
+    pack: &Pack,
+    object: ObjectId,
+    folder: &str,
+    limits: Limits,
+) -> Result<Revision, Error> {
+    let (commit, data) = commit(pack, object)?;
+    let parsed = CommitRef::from_bytes(&data, HashKind::Sha1).map_err(broken)?;
+    let root = parsed.tree();
+    let mut reader = Reader {
+        pack,
+        limits,
+        files: Vec::new(),
+    };
+    match reader.enter(root, folder, &commit)? {
+        Place::Folder(tree) => reader.folder(&tree, folder, 0)?,
+        Place::File(id) => reader.file(&id, folder)?,
+    }
+    if reader.files.is_empty() {
+        let place = if folder.is_empty() {
+            "the repository".to_owned()
+        } else {
+            format!("folder `{folder}`")
+        };
+        return Err(Error::NoFolder(format!(
+            "{place} holds no *.yaml, *.yml or *.json file at {}: check spec.path; to remove everything, delete the source and its clusters",
+            short(&commit)
+        )));
+    }
+    Ok(Revision {
+        commit: commit.to_hex().to_string(),
+        files: reader.files,
+    })
+}
+
+fn broken(error: impl std::fmt::Display) -> Error {
+    Error::Protocol(format!("a broken object: {error}"))
+}
+
+fn short(commit: &oid) -> String {
+    format!("commit {}", commit.to_hex_with_len(10))
+}
+
+/// Follows tags to the commit.
+fn commit(pack: &Pack, mut object: ObjectId) -> Result<(ObjectId, Vec<u8>), Error> {
+    for _ in 0..8 {
+        match pack.object(&object)? {
+            Some((Kind::Commit, data)) => return Ok((object, data)),
+            Some((Kind::Tag, data)) => {
+                let tag = TagRef::from_bytes(&data, HashKind::Sha1).map_err(broken)?;
+                object = tag.target();
+            }
+            Some(_) => {
+                let why = "the reference names no commit: check spec.ref".to_owned();
+                return Err(Error::NoReference(why));
+            }
+            None => break,
+        }
+    }
+    Err(broken(format!("{object} is missing")))
+}
+
+struct Reader<'p> {
+    pack: &'p Pack,
+    limits: Limits,
+    files: Vec<File>,
+}
+
+/// What a path leads to.
+enum Place {
+    Folder(Vec<u8>),
+    File(ObjectId),
+}
+
+impl Reader<'_> {
+    fn tree(&self, id: &oid) -> Result<Vec<u8>, Error> {
+        match self.pack.object(id)? {
+            Some((Kind::Tree, data)) => Ok(data),
+            _ => Err(broken(format!("tree {id} is missing"))),
+        }
+    }
+
+    /// Walks down to the folder.
+    fn enter(&self, root: ObjectId, folder: &str, commit: &oid) -> Result<Place, Error> {
+        let mut data = self.tree(&root)?;
+        let mut steps = folder.split('/').filter(|step| !step.is_empty()).peekable();
+        while let Some(step) = steps.next() {
+            let tree = TreeRef::from_bytes(&data, HashKind::Sha1).map_err(broken)?;
+            let found = tree.entries.iter().find(|entry| entry.filename == step);
+            let missing = || {
+                Error::NoFolder(format!(
+                    "there is no folder `{folder}` at {}: check spec.path and spec.ref",
+                    short(commit)
+                ))
+            };
+            let entry = found.ok_or_else(missing)?;
+            let id = entry.oid.to_owned();
+            match entry.mode.kind() {
+                EntryKind::Tree => data = self.tree(&id)?,
+                EntryKind::Blob | EntryKind::BlobExecutable if steps.peek().is_none() => {
+                    return Ok(Place::File(id));
+                }
+                _ => return Err(missing()),
+            }
+        }
+        Ok(Place::Folder(data))
+    }
+
+    /// The manifests in a folder and below it, by the rules of `skep apply -f`.
+    fn folder(&mut self, data: &[u8], path: &str, depth: usize) -> Result<(), Error> {
+        if depth > DEPTH {
+            return Err(Error::TooLarge(format!(
+                "`{path}` is more than {DEPTH} folders deep"
+            )));
+        }
+        let tree = TreeRef::from_bytes(data, HashKind::Sha1).map_err(broken)?;
+        for entry in &tree.entries {
+            let name = entry.filename.to_str_lossy();
+            if name.starts_with('.') {
+                continue;
+            }
+            let below = if path.is_empty() {
+                name.to_string()
+            } else {
+                format!("{path}/{name}")
+            };
+            match entry.mode.kind() {
+                EntryKind::Tree => {
+                    let inner = self.tree(entry.oid)?;
+                    self.folder(&inner, &below, depth + 1)?;
+                }
+                EntryKind::Blob | EntryKind::BlobExecutable if is_manifest(&name) => {
+                    self.file(entry.oid, &below)?;
+                }
+                EntryKind::Link if is_manifest(&name) => {
+                    return Err(Error::NoFolder(format!(
+                        "`{below}` is a symbolic link, which a source does not follow: put the file there itself"
+                    )));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, id: &oid, path: &str) -> Result<(), Error> {
+        let limit = self.limits.file;
+        let too_large = || {
+            Error::TooLarge(format!(
+                "`{path}` has more than {limit} bytes, the largest that a manifest can have"
+            ))
+        };
+        // What the server was asked to leave out is missing.
+        let (_, data) = self.pack.object(id)?.ok_or_else(too_large)?;
+        if data.len() > limit {
+            return Err(too_large());
+        }
+        if self.files.len() >= self.limits.files {
+            return Err(Error::TooLarge(format!(
+                "there are more than {} manifests below spec.path",
+                self.limits.files
+            )));
+        }
+        self.files.push(File {
+            path: path.to_owned(),
+            data,
+        });
+        Ok(())
+    }
+}
+
+fn is_manifest(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_some_and(|ending| matches!(ending, "yaml" | "yml" | "json"))
+}

@@ -1,0 +1,225 @@
+//! One look at a repository: its newest manifests, or why they cannot be had.
+
+use tokio::time::Instant;
+
+use super::Context;
+use crate::api::{ServiceCluster, SourceSpec, parse};
+use crate::certs::SealingKey;
+use crate::git::{self, Credentials, Fetched, Limits, Url};
+use crate::names;
+use crate::store::sources::{Login, Purpose, sealed_for};
+use crate::world::World;
+
+/// Faults that are shown of a broken revision; a status is a label, which must not grow large.
+const FAULTS: usize = 10;
+/// Characters of a message.
+const MESSAGE: usize = 2_000;
+
+/// Why a look, or what follows from it, failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    /// The commit that is at fault; `None`: none was read.
+    pub(super) commit: Option<String>,
+}
+
+/// What is known of one source's repository.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// What it was read for: another manifest or other credentials read it anew.
+    pub(super) basis: String,
+    /// The commit that was read last, with its clusters or why there are none.
+    pub(super) content: Option<(String, Result<Vec<ServiceCluster>, Failure>)>,
+    /// Why the last look failed.
+    pub(super) failure: Option<Failure>,
+    /// When to look again.
+    pub(super) next: Instant,
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// When it last went well (RFC 3339); empty: not yet.
+    pub(super) last_success: String,
+    /// The request of `skep sync` that was answered last.
+    pub(super) handled: String,
+}
+
+impl Known {
+    pub(super) fn new(basis: String) -> Self {
+        Self {
+            basis,
+            content: None,
+            failure: None,
+            next: Instant::now(),
+            failures: 0,
+            last_success: String::new(),
+            handled: String::new(),
+        }
+    }
+}
+
+impl Context {
+    /// Looks at the repository and notes what was found.
+    pub(super) async fn look(
+        &self,
+        name: &str,
+        spec: &SourceSpec,
+        world: &World,
+        known: &mut Known,
+    ) {
+        let commit = known.content.as_ref().map(|(commit, _)| commit.clone());
+        let fetched = match self.request(name, spec, world, commit) {
+            Ok(request) => git::fetch(request).await.map_err(|error| Failure {
+                reason: error.category(),
+                message: error.to_string(),
+                commit: None,
+            }),
+            Err(failure) => Err(failure),
+        };
+        known.failure = None;
+        match fetched {
+            Ok(Fetched::Known(_)) => {}
+            Ok(Fetched::Revision(revision)) => {
+                let clusters = clusters(&revision);
+                known.content = Some((revision.commit, clusters));
+            }
+            Err(failure) => known.failure = Some(shortened(failure)),
+        }
+    }
+
+    fn request(
+        &self,
+        name: &str,
+        spec: &SourceSpec,
+        world: &World,
+        known: Option<String>,
+    ) -> Result<git::Request, Failure> {
+        let url = Url::parse(&spec.url).map_err(|error| Failure {
+            reason: error.category(),
+            message: error.to_string(),
+            commit: None,
+        })?;
+        let credentials = self.credentials(name, &url, world);
+        let credentials = credentials.map_err(|message| Failure {
+            reason: "AccessDenied",
+            message,
+            commit: None,
+        })?;
+        Ok(git::Request {
+            url,
+            reference: spec.reference.clone(),
+            folder: spec.folder(),
+            authorities: spec.ca.clone(),
+            credentials,
+            known,
+            limits: Limits::default(),
+            stop: self.stop.clone(),
+        })
+    }
+
+    /// The credentials that are stored for a source. They go to the server that they were stored
+    /// for and to no other, wherever the source's URL leads.
+    fn credentials(
+        &self,
+        name: &str,
+        url: &Url,
+        world: &World,
+    ) -> Result<Option<Credentials>, String> {
+        let Some(content) = self.unsealed(name, Purpose::Auth, world)? else {
+            return Ok(None);
+        };
+        let again = format!("store them again with `skep source auth {name}`");
+        let login: Login = serde_json::from_slice(&content)
+            .map_err(|_| format!("the stored credentials are broken: {again}"))?;
+        if login.origin != url.origin() {
+            return Err(format!(
+                "the stored credentials are for {}, spec.url leads to {}: {again}",
+                login.origin,
+                url.origin()
+            ));
+        }
+        Ok(Some(Credentials {
+            username: login.username,
+            password: login.password,
+        }))
+    }
+
+    /// What is sealed for a source, opened. The key is read each time: it is a small file, and
+    /// what is not kept cannot leak.
+    pub(super) fn unsealed(
+        &self,
+        name: &str,
+        purpose: Purpose,
+        world: &World,
+    ) -> Result<Option<Vec<u8>>, String> {
+        let Some(sealed) = sealed_for(world, name, purpose) else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(&self.sealing).map_err(|error| {
+            format!(
+                "the operator has no sealing key ({}: {error}): run `skep install`",
+                self.sealing.display()
+            )
+        })?;
+        let key = SealingKey::parse(&text).map_err(|error| error.to_string())?;
+        let opened = key.open(&names::source_secret(name, purpose.word()), sealed);
+        opened.map(Some).map_err(|_| {
+            format!(
+                "what is stored cannot be opened: store it again with `skep source {} {name}`",
+                purpose.word()
+            )
+        })
+    }
+}
+
+/// The clusters of a revision, or all that is wrong with it.
+fn clusters(revision: &git::Revision) -> Result<Vec<ServiceCluster>, Failure> {
+    let fail = |message: String| {
+        shortened(Failure {
+            reason: "InvalidManifest",
+            message,
+            commit: Some(revision.commit.clone()),
+        })
+    };
+    let mut texts = Vec::new();
+    let mut faults = Vec::new();
+    for file in &revision.files {
+        match std::str::from_utf8(&file.data) {
+            Ok(text) => texts.push((file.path.as_str(), text)),
+            Err(_) => faults.push(format!("{}: is not text in UTF-8", file.path)),
+        }
+    }
+    let parsed = parse::together(texts);
+    faults.extend(parsed.faults.iter().map(ToString::to_string));
+    for source in &parsed.sources {
+        faults.push(format!(
+            "source/{}: a source applies service clusters only (keep sources outside of spec.path and store them with `skep apply`)",
+            source.metadata.name
+        ));
+    }
+    if faults.is_empty() && parsed.clusters.is_empty() {
+        faults.push("the manifests declare no service cluster (to remove everything, delete the source and its clusters)".to_owned());
+    }
+    if faults.is_empty() {
+        return Ok(parsed.clusters);
+    }
+    let more = faults.len().saturating_sub(FAULTS);
+    faults.truncate(FAULTS);
+    if more > 0 {
+        faults.push(format!("and {more} more"));
+    }
+    let commit = crate::status::source::short(&revision.commit);
+    Err(fail(format!(
+        "commit {commit} is not applied: {}",
+        faults.join("; ")
+    )))
+}
+
+fn shortened(mut failure: Failure) -> Failure {
+    // A server's words may hold anything.
+    failure.message = failure.message.replace(char::is_control, " ");
+    if let Some((end, _)) = failure.message.char_indices().nth(MESSAGE) {
+        failure.message.truncate(end);
+        failure.message.push_str(" ...");
+    }
+    failure
+}

@@ -1,0 +1,333 @@
+//! One run of one source: look, compare, write, tell.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::look::{Failure, Known};
+use super::{Context, REASONS};
+use crate::api::{ConditionStatus, ServiceCluster, Source, SourceSpec, SourceStatus};
+use crate::names;
+use crate::operator::error::Error;
+use crate::operator::report::{now, since_epoch};
+use crate::operator::view::View;
+use crate::plan::source::{SourcePlan, Write, plan};
+use crate::runtime::{Action, Backoff, Failure as _, Retry, jitter};
+use crate::status::source::{Inputs, Outcome, status};
+use crate::store;
+use crate::store::sources::{Purpose, sealed_for};
+use crate::world::sources::{DeclaredSource, sources};
+
+/// While nothing changes, the time of the last success is written this often only: every write is
+/// one of Swarm's own log.
+const HEARTBEAT: i64 = 600;
+/// First wait after a failure.
+const FIRST: Duration = Duration::from_secs(5);
+/// Longest wait after failures, unless the source's interval is longer.
+const LONGEST: Duration = Duration::from_secs(300);
+/// A replica that fails leaves the status of one that went well alone for so many intervals.
+const PATIENCE: u32 = 3;
+
+/// One run of one source.
+pub(super) async fn run(context: Arc<Context>, name: String) -> Result<Action, Error> {
+    let Some(view) = context.views.borrow().clone() else {
+        return Ok(Action::AwaitChange);
+    };
+    let Some(declared) = sources(&view.world).remove(&name) else {
+        context.forget(&name);
+        return Ok(Action::AwaitChange);
+    };
+    context.source(&view, &declared).await
+}
+
+/// What a run comes to before it is told.
+enum Come {
+    /// Something to tell.
+    To(Outcome),
+    /// Another replica has the first right to write.
+    Held(Duration),
+}
+
+impl Context {
+    fn forget(&self, name: &str) {
+        self.known().remove(name);
+        self.poked().remove(name);
+        self.holds.clear(&key(name));
+        self.holds.clear(&status_key(name));
+        self.telemetry.forget_source(name, &REASONS);
+    }
+
+    async fn source(&self, view: &View, declared: &DeclaredSource) -> Result<Action, Error> {
+        let name = &declared.name;
+        let asked = declared.asked().to_owned();
+        let Some((_, source)) = &declared.accepted else {
+            return self.rest(declared, &Outcome::Invalid, &asked).await;
+        };
+        if source.spec.suspend {
+            // Whatever was read before is read anew afterwards.
+            self.known().remove(name);
+            return self.rest(declared, &Outcome::Suspended, &asked).await;
+        }
+        let mut known = self.recall(view, declared, source);
+        let poked = self.poked().remove(name);
+        let looked = poked || known.handled != asked || known.next <= Instant::now();
+        if looked {
+            self.look(name, &source.spec, &view.world, &mut known).await;
+            known.handled.clone_from(&asked);
+        }
+        if self.stop.is_cancelled() {
+            return Ok(Action::AwaitChange);
+        }
+        let come = self.close_gap(view, name, source, &known).await;
+        let outcome = match come {
+            Ok(Come::To(outcome)) => outcome,
+            Ok(Come::Held(left)) => {
+                self.known().insert(name.clone(), known);
+                return Ok(Action::Requeue(left));
+            }
+            Err(error) if error.retry() == Retry::Now => return Err(error),
+            Err(error) => Outcome::Failed {
+                reason: "ApplyFailed".to_owned(),
+                message: error.to_string(),
+                commit: known.content.as_ref().map(|(commit, _)| commit.clone()),
+            },
+        };
+        if looked {
+            self.book(name, &source.spec, &outcome, &mut known);
+        }
+        let next = known.next;
+        let (success, handled) = (known.last_success.clone(), known.handled.clone());
+        self.known().insert(name.clone(), known);
+        let held = self
+            .tell(
+                declared,
+                &outcome,
+                &success,
+                &handled,
+                source.spec.interval.get(),
+            )
+            .await?;
+        store::sources::prune(&self.engine, declared).await?;
+        let left = next.saturating_duration_since(Instant::now());
+        Ok(Action::Requeue(held.map_or(left, |held| held.min(left))))
+    }
+
+    /// A source that has nothing to do until somebody changes it.
+    async fn rest(
+        &self,
+        declared: &DeclaredSource,
+        outcome: &Outcome,
+        asked: &str,
+    ) -> Result<Action, Error> {
+        self.telemetry.source_rests(&declared.name);
+        let held = self
+            .tell(declared, outcome, "", asked, Duration::ZERO)
+            .await?;
+        store::sources::prune(&self.engine, declared).await?;
+        Ok(held.map_or(Action::AwaitChange, Action::Requeue))
+    }
+
+    /// What is known of the repository, if it still is of the same source.
+    fn recall(&self, view: &View, declared: &DeclaredSource, source: &Source) -> Known {
+        let auth = sealed_for(&view.world, &declared.name, Purpose::Auth).unwrap_or_default();
+        let spec = crate::api::parse::canonical(source);
+        let basis = names::content_hash(&[spec.as_bytes(), b"\0", auth].concat());
+        let known = self.known().get(&declared.name).cloned();
+        known
+            .filter(|known| known.basis == basis)
+            .unwrap_or_else(|| Known::new(basis))
+    }
+
+    /// Makes what is declared match what the repository holds.
+    async fn close_gap(
+        &self,
+        view: &View,
+        name: &str,
+        source: &Source,
+        known: &Known,
+    ) -> Result<Come, Error> {
+        let (commit, clusters) = match (&known.failure, &known.content) {
+            // What was read before an outage holds on through it.
+            (_, Some((commit, Ok(clusters)))) => (commit, clusters),
+            (Some(failure), _) | (None, Some((_, Err(failure)))) => return Ok(failed(failure)),
+            // Nothing is read without a failure or a content.
+            (None, None) => return Ok(Come::Held(FIRST)),
+        };
+        let alive = sources(&view.world);
+        let alive: BTreeSet<&str> = alive.keys().map(String::as_str).collect();
+        let mut gap = plan(name, clusters, &view.declared, &alive, source.spec.prune);
+        if !gap.writes.is_empty() || !gap.conflicts.is_empty() {
+            // The view may be older than what this run or another replica wrote.
+            let declared = store::clusters(&self.engine).await?;
+            gap = plan(name, clusters, &declared, &alive, source.spec.prune);
+        }
+        if !gap.conflicts.is_empty() {
+            return Ok(failed(&Failure {
+                reason: "Conflict",
+                message: gap.conflicts.join("; "),
+                commit: Some(commit.clone()),
+            }));
+        }
+        if gap.writes.is_empty() {
+            self.holds.clear(&key(name));
+        } else if let Some(left) = self.held(name, &gap) {
+            return Ok(Come::Held(left));
+        } else {
+            self.write(name, commit, gap).await?;
+        }
+        if let Some(failure) = &known.failure {
+            return Ok(failed(failure));
+        }
+        Ok(Come::To(Outcome::Applied {
+            commit: commit.clone(),
+            clusters: clusters.len(),
+        }))
+    }
+
+    fn held(&self, name: &str, gap: &SourcePlan) -> Option<Duration> {
+        let hash = names::content_hash(format!("{gap:?}").as_bytes());
+        self.holds
+            .remaining(&key(name), &hash, self.lag, Instant::now())
+    }
+
+    async fn write(&self, name: &str, commit: &str, gap: SourcePlan) -> Result<(), Error> {
+        let manager = names::source_manager(name);
+        for write in gap.writes {
+            match write {
+                Write::Apply(cluster) => {
+                    let cluster: &ServiceCluster = &cluster;
+                    let applied = store::apply_as(&self.engine, cluster, &manager).await?;
+                    tracing::info!(source = %name, %commit, cluster = %cluster.metadata.name, generation = applied.generation, "applied");
+                }
+                Write::Adopt(cluster) => {
+                    store::adopt(&self.engine, &cluster, &manager).await?;
+                    tracing::info!(source = %name, %commit, %cluster, "taken over");
+                }
+                Write::Delete(cluster) => {
+                    match store::delete(&self.engine, &cluster).await {
+                        Ok(_) | Err(store::Error::NoSuchCluster { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                    tracing::info!(source = %name, %commit, %cluster, "deleted: the repository declares it no more");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Books what came of a look: metrics, and when to look again.
+    fn book(&self, name: &str, spec: &SourceSpec, outcome: &Outcome, known: &mut Known) {
+        let interval = spec.interval.get();
+        let wait = if let Outcome::Failed {
+            reason, message, ..
+        } = outcome
+        {
+            known.failures = known.failures.saturating_add(1);
+            self.telemetry
+                .source_looked(name, Some(reason), since_epoch());
+            tracing::warn!(source = %name, %reason, %message, "the source could not be applied");
+            let backoff = Backoff {
+                base: FIRST.min(interval),
+                max: LONGEST.max(interval),
+            };
+            backoff.wait(known.failures, jitter())
+        } else {
+            known.failures = 0;
+            known.last_success = now();
+            self.telemetry.source_looked(name, None, since_epoch());
+            // Sources that came together do not stay together.
+            interval.mul_f64(1.0 - 0.1 * jitter())
+        };
+        known.next = Instant::now() + wait;
+    }
+
+    /// Writes the status when it says something new; how long it is held back, if it is.
+    async fn tell(
+        &self,
+        declared: &DeclaredSource,
+        outcome: &Outcome,
+        last_success: &str,
+        handled: &str,
+        interval: Duration,
+    ) -> Result<Option<Duration>, Error> {
+        let Some(newest) = declared.newest() else {
+            return Ok(None);
+        };
+        let status = status(Inputs {
+            declared,
+            outcome,
+            last_success,
+            handled,
+            now: &now(),
+        });
+        let key = status_key(&declared.name);
+        if !is_news(declared.status.as_ref(), &status) {
+            self.holds.clear(&key);
+            return Ok(None);
+        }
+        let hash = names::content_hash(format!("{:?}", timeless(&status)).as_bytes());
+        let wait = self.lag + self.doubt(declared, outcome, interval);
+        if let Some(left) = self.holds.remaining(&key, &hash, wait, Instant::now()) {
+            return Ok(Some(left));
+        }
+        store::write_status(&self.engine, newest, &status).await?;
+        Ok(None)
+    }
+
+    /// Where there are several replicas, one that fails may be the only one.
+    fn doubt(&self, declared: &DeclaredSource, outcome: &Outcome, interval: Duration) -> Duration {
+        let ready = declared
+            .status
+            .as_ref()
+            .and_then(|status| status.conditions.get(1));
+        let well = ready.is_some_and(|ready| ready.status == ConditionStatus::True);
+        let fetching = matches!(outcome, Outcome::Failed { commit: None, .. });
+        if well && fetching && self.peers.exist() {
+            interval * PATIENCE
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+fn failed(failure: &Failure) -> Come {
+    Come::To(Outcome::Failed {
+        reason: failure.reason.to_owned(),
+        message: failure.message.clone(),
+        commit: failure.commit.clone(),
+    })
+}
+
+fn key(name: &str) -> String {
+    format!("source {name}")
+}
+
+fn status_key(name: &str) -> String {
+    format!("status of source {name}")
+}
+
+/// Without the times, which alone are no news.
+fn timeless(status: &SourceStatus) -> SourceStatus {
+    let mut status = status.clone();
+    status.last_success.clear();
+    for condition in &mut status.conditions {
+        condition.last_transition_time.clear();
+    }
+    status
+}
+
+/// Whether a status says more than the one that is told: anything but the time of the last
+/// success, or that when it is much later.
+fn is_news(told: Option<&SourceStatus>, status: &SourceStatus) -> bool {
+    let Some(told) = told else { return true };
+    if timeless(told) != timeless(status) {
+        return true;
+    }
+    let seconds = |text: &str| {
+        let format = &time::format_description::well_known::Rfc3339;
+        time::OffsetDateTime::parse(text, format).map_or(0, time::OffsetDateTime::unix_timestamp)
+    };
+    seconds(&status.last_success) - seconds(&told.last_success) >= HEARTBEAT
+}

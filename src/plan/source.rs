@@ -1,0 +1,208 @@
+//! What a source has to store and delete, so that the Swarm declares what its repository holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::ServiceCluster;
+use crate::api::parse::canonical;
+use crate::names;
+use crate::world::declared::Declared;
+
+/// One change of what is declared.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Store a revision.
+    Apply(Box<ServiceCluster>),
+    /// It is so already, but nobody or somebody else is told to have stored it: take it over.
+    Adopt(String),
+    /// The repository declares it no more.
+    Delete(String),
+}
+
+/// What is to be done for one revision of a repository.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourcePlan {
+    /// The changes, in order of the clusters' names; deletions last.
+    pub writes: Vec<Write>,
+    /// Clusters that somebody else manages, each with what to do. While there is any, nothing
+    /// should be written.
+    pub conflicts: Vec<String>,
+}
+
+/// Compares what a repository declares with what is declared.
+///
+/// A change by hand of what the source stored is put back. What somebody else stored is taken over
+/// when it is the same, and a conflict otherwise. Another source is always a conflict, unless it is
+/// gone.
+#[must_use]
+pub fn plan(
+    source: &str,
+    wanted: &[ServiceCluster],
+    declared: &BTreeMap<String, Declared>,
+    sources: &BTreeSet<&str>,
+    prune: bool,
+) -> SourcePlan {
+    let manager = names::source_manager(source);
+    let wanted: BTreeMap<&str, &ServiceCluster> = wanted
+        .iter()
+        .map(|cluster| (cluster.metadata.name.as_str(), cluster))
+        .collect();
+    let mut plan = SourcePlan::default();
+    for (name, cluster) in &wanted {
+        match verdict(&manager, cluster, declared.get(*name), sources) {
+            Ok(write) => plan.writes.extend(write),
+            Err(conflict) => plan.conflicts.push(conflict),
+        }
+    }
+    let own = declared.values().filter(|declared| {
+        let newest = declared.newest();
+        newest.is_some_and(|newest| newest.manager() == manager)
+    });
+    let gone = own.filter(|declared| !wanted.contains_key(declared.name.as_str()));
+    if prune {
+        let deletions = gone.map(|declared| Write::Delete(declared.name.clone()));
+        plan.writes.extend(deletions);
+    }
+    plan
+}
+
+fn verdict(
+    manager: &str,
+    wanted: &ServiceCluster,
+    found: Option<&Declared>,
+    sources: &BTreeSet<&str>,
+) -> Result<Option<Write>, String> {
+    let apply = || Some(Write::Apply(Box::new(wanted.clone())));
+    let Some((found, newest)) = found.and_then(|found| Some((found, found.newest()?))) else {
+        return Ok(apply());
+    };
+    let accepted = found.accepted.as_ref();
+    let same = accepted.is_some_and(|accepted| {
+        accepted.generation == newest.generation
+            && canonical(&accepted.cluster) == canonical(wanted)
+    });
+    let other = newest.manager();
+    if other == manager {
+        return Ok(if same { None } else { apply() });
+    }
+    let name = &found.name;
+    if let Some(source) = other.strip_prefix(names::SOURCE_MANAGER)
+        && sources.contains(source)
+    {
+        return Err(format!(
+            "servicecluster/{name} is managed by source/{source} already: let one of the two repositories declare it"
+        ));
+    }
+    if same {
+        return Ok(Some(Write::Adopt(name.clone())));
+    }
+    let was_own = found.revisions.iter().any(|r| r.manager() == manager);
+    // What a source left behind that is gone belongs to nobody.
+    if was_own || other.starts_with(names::SOURCE_MANAGER) {
+        return Ok(apply());
+    }
+    let who = if other.is_empty() { "by hand" } else { other };
+    Err(format!(
+        "servicecluster/{name} exists already, differs, and was stored {}: make both the same (`skep apply -f` of the repository's manifest), or delete it, and the source takes it over",
+        if other.is_empty() {
+            who.to_owned()
+        } else {
+            format!("as `{who}`")
+        }
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::testing::story;
+
+    fn text(name: &str, replicas: u64) -> String {
+        format!(
+            "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec: {{proxy: {{replicas: {replicas}}}}}\n"
+        )
+    }
+
+    fn cluster(name: &str, replicas: u64) -> ServiceCluster {
+        let parsed = crate::api::parse::manifests("t", &text(name, replicas));
+        parsed.clusters.into_iter().next().unwrap()
+    }
+
+    /// Revisions of `east`, each as (replicas, manager).
+    fn stored(revisions: &[(u64, &str)]) -> BTreeMap<String, Declared> {
+        let mut story = story();
+        for (n, (replicas, manager)) in revisions.iter().enumerate() {
+            let manager = format!("dev.skep.manager={manager}");
+            let generation = format!("dev.skep.generation={}", n + 1);
+            let labels = ["dev.skep.kind=ServiceCluster", &manager, &generation];
+            let config = format!("servicecluster.east.{}", n + 1);
+            story = story.config(&config, &text("east", *replicas), &labels);
+        }
+        crate::world::declared(&story.world())
+    }
+
+    fn planned(revisions: &[(u64, &str)], prune: bool, wanted: &[ServiceCluster]) -> SourcePlan {
+        let sources = BTreeSet::from(["shop", "other"]);
+        plan("shop", wanted, &stored(revisions), &sources, prune)
+    }
+
+    fn apply(cluster: ServiceCluster) -> Vec<Write> {
+        vec![Write::Apply(Box::new(cluster))]
+    }
+
+    #[test]
+    fn what_is_so_already_is_left_alone_and_a_difference_is_applied() {
+        let east = cluster("east", 2);
+        assert_eq!(
+            planned(&[(2, "source/shop")], true, std::slice::from_ref(&east)),
+            SourcePlan::default()
+        );
+        assert_eq!(
+            planned(&[(1, "source/shop")], true, std::slice::from_ref(&east)).writes,
+            apply(east)
+        );
+    }
+
+    #[test]
+    fn a_change_by_hand_is_put_back() {
+        let east = cluster("east", 2);
+        let plan = planned(
+            &[(2, "source/shop"), (5, "apply")],
+            false,
+            std::slice::from_ref(&east),
+        );
+        assert_eq!((plan.writes, plan.conflicts.len()), (apply(east), 0));
+    }
+
+    #[test]
+    fn what_somebody_else_stored_is_taken_over_when_equal_and_a_conflict_otherwise() {
+        for manager in ["", "apply", "apply/team", "source/gone"] {
+            let plan = planned(&[(2, manager)], false, &[cluster("east", 2)]);
+            assert_eq!(plan.writes, [Write::Adopt("east".to_owned())], "{manager}");
+        }
+        for manager in ["", "apply", "apply/team", "source/other"] {
+            let plan = planned(&[(1, manager)], false, &[cluster("east", 2)]);
+            assert!(
+                plan.conflicts[0].contains("servicecluster/east"),
+                "{manager}"
+            );
+        }
+        let plan = planned(&[(2, "source/other")], false, &[cluster("east", 2)]);
+        assert!(plan.conflicts[0].contains("source/other"));
+        let plan = planned(&[(1, "source/gone")], false, &[cluster("east", 2)]);
+        assert_eq!(plan.writes, apply(cluster("east", 2)));
+    }
+
+    #[test]
+    fn only_what_this_source_stored_is_deleted_and_only_with_prune() {
+        let west = [cluster("west", 1)];
+        let delete = |manager: &str, prune| {
+            let plan = planned(&[(2, manager)], prune, &west);
+            plan.writes.contains(&Write::Delete("east".to_owned()))
+        };
+        assert!(delete("source/shop", true));
+        assert!(!delete("source/shop", false));
+        for manager in ["", "apply", "source/other"] {
+            assert!(!delete(manager, true), "{manager}");
+        }
+    }
+}

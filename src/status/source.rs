@@ -1,0 +1,222 @@
+//! The status of a source.
+
+use crate::api::{Condition, ConditionStatus, ConditionType, SourceStatus};
+use crate::world::sources::DeclaredSource;
+
+/// What came of the last look at a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A commit is in force.
+    Applied {
+        /// The commit.
+        commit: String,
+        /// Clusters that it declares.
+        clusters: usize,
+    },
+    /// It failed.
+    Failed {
+        /// A CamelCase word of a bounded set.
+        reason: String,
+        /// What to do.
+        message: String,
+        /// The commit that could not be applied; `None`: none was read.
+        commit: Option<String>,
+    },
+    /// Nobody looks.
+    Suspended,
+    /// No revision of the source's manifest was ever valid.
+    Invalid,
+}
+
+/// What a status follows from.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The source.
+    pub declared: &'a DeclaredSource,
+    /// What came of it.
+    pub outcome: &'a Outcome,
+    /// When it last went well, as this operator knows; empty: it does not.
+    pub last_success: &'a str,
+    /// The request of `skep sync` that this answers.
+    pub handled: &'a str,
+    /// Now (RFC 3339).
+    pub now: &'a str,
+}
+
+/// The status, after the one that is told.
+#[must_use]
+pub fn status(inputs: Inputs<'_>) -> SourceStatus {
+    let Inputs {
+        declared,
+        outcome,
+        last_success,
+        handled,
+        now,
+    } = inputs;
+    let mut status = declared.status.clone().unwrap_or_default();
+    let newest = declared.newest();
+    status.observed_generation = newest.map_or(0, |revision| revision.generation);
+    if !last_success.is_empty() {
+        last_success.clone_into(&mut status.last_success);
+    }
+    handled.clone_into(&mut status.handled_sync);
+    status.failed_revision.clear();
+    match outcome {
+        Outcome::Applied { commit, clusters } => {
+            status.revision.clone_from(commit);
+            status.clusters = *clusters as u64;
+        }
+        Outcome::Failed { commit, .. } => {
+            status.failed_revision = commit.clone().unwrap_or_default();
+        }
+        Outcome::Suspended | Outcome::Invalid => {}
+    }
+    let before = std::mem::take(&mut status.conditions);
+    let said = [accepted(declared), ready(declared, outcome, &status)];
+    status.conditions = said
+        .into_iter()
+        .map(|(kind, holds, reason, message)| {
+            let known = before.iter().find(|c| c.kind == kind && c.status == holds);
+            Condition {
+                kind,
+                status: holds,
+                reason,
+                message,
+                observed_generation: status.observed_generation,
+                last_transition_time: known
+                    .map_or_else(|| now.to_owned(), |c| c.last_transition_time.clone()),
+            }
+        })
+        .collect();
+    status
+}
+
+type Said = (ConditionType, ConditionStatus, String, String);
+
+fn accepted(declared: &DeclaredSource) -> Said {
+    let kind = ConditionType::Accepted;
+    if declared.faults.is_empty() {
+        let message = "the manifest of the source is valid".to_owned();
+        return (kind, ConditionStatus::True, "Valid".to_owned(), message);
+    }
+    let faults: Vec<String> = declared.faults.iter().map(ToString::to_string).collect();
+    let message = faults.join("; ");
+    (kind, ConditionStatus::False, "Invalid".to_owned(), message)
+}
+
+fn ready(declared: &DeclaredSource, outcome: &Outcome, status: &SourceStatus) -> Said {
+    let kind = ConditionType::Ready;
+    let (holds, reason, message) = match outcome {
+        // An older manifest may be followed well, but it is not what was asked for.
+        Outcome::Applied { .. } if !declared.faults.is_empty() => (
+            ConditionStatus::False,
+            "InvalidSource",
+            "the newest manifest of the source is invalid, the one before it is followed"
+                .to_owned(),
+        ),
+        Outcome::Applied { commit, clusters } => {
+            let plural = if *clusters == 1 { "" } else { "s" };
+            let message = format!(
+                "commit {} is applied: {clusters} service cluster{plural}",
+                short(commit)
+            );
+            (ConditionStatus::True, "Applied", message)
+        }
+        Outcome::Failed {
+            reason, message, ..
+        } => {
+            let message = format!("{message}; {}", in_force(status));
+            (ConditionStatus::False, reason.as_str(), message)
+        }
+        Outcome::Suspended => {
+            let message = format!(
+                "spec.suspend is true, so nothing is read or applied; {}",
+                in_force(status)
+            );
+            (ConditionStatus::False, "Suspended", message)
+        }
+        Outcome::Invalid => {
+            let message = "the manifest of the source is invalid, nothing is followed".to_owned();
+            (ConditionStatus::False, "InvalidSource", message)
+        }
+    };
+    (kind, holds, reason.to_owned(), message)
+}
+
+/// What holds on while something else fails.
+fn in_force(status: &SourceStatus) -> String {
+    if status.revision.is_empty() {
+        return "nothing was applied so far".to_owned();
+    }
+    format!(
+        "commit {} stays in force (last success {})",
+        short(&status.revision),
+        status.last_success
+    )
+}
+
+/// A commit as people write it.
+#[must_use]
+pub fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(status: Option<SourceStatus>) -> DeclaredSource {
+        DeclaredSource {
+            name: "shop".to_owned(),
+            status,
+            ..DeclaredSource::default()
+        }
+    }
+
+    fn after(before: Option<SourceStatus>, outcome: &Outcome, now: &str) -> SourceStatus {
+        status(Inputs {
+            declared: &declared(before),
+            outcome,
+            last_success: if matches!(outcome, Outcome::Applied { .. }) {
+                now
+            } else {
+                ""
+            },
+            handled: "",
+            now,
+        })
+    }
+
+    #[test]
+    fn a_failure_tells_what_stays_in_force_and_when_it_last_went_well() {
+        let applied = Outcome::Applied {
+            commit: "0123456789abcdef".to_owned(),
+            clusters: 2,
+        };
+        let good = after(None, &applied, "T1");
+        assert_eq!(
+            (good.revision.as_str(), good.clusters),
+            ("0123456789abcdef", 2)
+        );
+        let failed = Outcome::Failed {
+            reason: "FetchFailed".to_owned(),
+            message: "nobody answers".to_owned(),
+            commit: None,
+        };
+        let bad = after(Some(good.clone()), &failed, "T2");
+        let ready = &bad.conditions[1];
+        assert_eq!(
+            ready.message,
+            "nobody answers; commit 0123456789 stays in force (last success T1)"
+        );
+        assert_eq!(
+            (
+                bad.last_success.as_str(),
+                ready.last_transition_time.as_str()
+            ),
+            ("T1", "T2")
+        );
+        // The same failure again is the same status.
+        assert_eq!(after(Some(bad.clone()), &failed, "T3"), bad);
+    }
+}

@@ -1,0 +1,347 @@
+//! GitOps from the command line: sources with a real git server, and the recipes of
+//! `docs/gitops.md` run as they stand there. The real binary, the simulated engine, an operator in
+//! process.
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::unused_self,
+    clippy::match_same_arms,
+    clippy::assigning_clones
+)]
+
+mod repo;
+mod sim;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use repo::web::Web;
+use repo::{Repo, cluster};
+use sim::Sim;
+use skep::certs::SealingKey;
+use skep::control::server::Server;
+use skep::names;
+use skep::operator::telemetry::Telemetry;
+use skep::operator::{OperatorSettings, Pipeline, start};
+use skep::swarm::Endpoint;
+use skep::world::NetworkSpec;
+use tokio_util::sync::CancellationToken;
+
+struct Stage {
+    sim: Sim,
+    folder: tempfile::TempDir,
+    operator: Option<Pipeline>,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let mut stage = Self {
+            sim: Sim::new(1),
+            folder: tempfile::tempdir().unwrap(),
+            operator: None,
+        };
+        let engine = stage.sim.engine();
+        let key = SealingKey::generate().unwrap();
+        let public = key.public().text();
+        let labels = BTreeMap::from([(names::LABEL_SEALING.to_owned(), public)]);
+        let none = BTreeMap::new();
+        for (name, labels) in [
+            (names::SECRET_CA, &none),
+            (names::SECRET_PROXY, &none),
+            (names::SECRET_SEALING, &labels),
+        ] {
+            engine.create_secret(name, labels, b"x").await.unwrap();
+        }
+        let control = NetworkSpec {
+            name: names::CONTROL_NETWORK.to_owned(),
+            ..NetworkSpec::default()
+        };
+        engine.create_network(&control).await.unwrap();
+        std::fs::write(stage.path("key"), key.text()).unwrap();
+        stage.sim.serve_unix(&stage.path("docker.sock")).unwrap();
+        let settings = OperatorSettings {
+            endpoint: Endpoint::from_host("unix:///unused", None).unwrap(),
+            image: Some("skep:1".to_owned()),
+            control_listen: "127.0.0.1:0".parse().unwrap(),
+            admin_listen: "127.0.0.1:0".parse().unwrap(),
+            ca: "unused".into(),
+            identity: "unused".into(),
+            sealing: stage.path("key"),
+            replica: 1,
+            peers: None,
+            beat: Duration::from_secs(2),
+            quiet: Duration::from_millis(100),
+            resync: Duration::from_secs(30),
+        };
+        let stop = CancellationToken::new();
+        let pipeline = start(engine, &Server::new(), &Telemetry::new(), &settings, &stop);
+        stage.operator = Some(pipeline);
+        stage
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    fn command(&self, program: &str) -> tokio::process::Command {
+        let host = format!("unix://{}", self.path("docker.sock").display());
+        let skep = PathBuf::from(env!("CARGO_BIN_EXE_skep"));
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}", skep.parent().unwrap().display());
+        let mut command = tokio::process::Command::new(program);
+        command
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .env("DOCKER_HOST", host)
+            .env("PATH", path)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn skep(&self, args: &[&str]) -> Output {
+        self.command(env!("CARGO_BIN_EXE_skep"))
+            .args(args)
+            .output()
+            .await
+            .unwrap()
+    }
+
+    /// Succeeds; what it printed.
+    #[track_caller]
+    fn good(output: &Output) -> String {
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{err}");
+        String::from_utf8(output.stdout.clone()).unwrap()
+    }
+
+    /// Fails with this code; what it said.
+    #[track_caller]
+    fn bad(output: &Output, code: i32) -> String {
+        let err = String::from_utf8(output.stderr.clone()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{err}");
+        err
+    }
+}
+
+#[tokio::test]
+async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() {
+    let stage = Stage::new().await;
+    let repo = Repo::new();
+    repo.write("east.yaml", cluster("east", 1));
+    let first = repo.push();
+    let web = Web::start(&repo.served(), true, Some(("git", "t0ken"))).await;
+    let ca = web.authority.trim().replace('\n', "\n    ");
+    let source = stage.write(
+        "source.yaml",
+        &format!(
+            "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {}\n  interval: 24h\n  ca: |\n    {ca}\n",
+            web.url()
+        ),
+    );
+    assert_eq!(
+        Stage::good(&stage.skep(&["validate", "-f", &source]).await),
+        "source/shop is valid\n"
+    );
+    assert_eq!(
+        Stage::good(&stage.skep(&["apply", "-f", &source]).await),
+        "source/shop created\n"
+    );
+    let told = Stage::bad(&stage.skep(&["sync", "shop", "--timeout", "30s"]).await, 1);
+    assert!(told.contains("source/shop: AccessDenied: "), "{told}");
+    // Wrong ones, then good ones, from a file with a line break.
+    let wrong = stage.write("wrong", "no\n");
+    let auth = ["source", "auth", "shop", "--password-file"];
+    Stage::good(&stage.skep(&[&auth[..], &[&wrong]].concat()).await);
+    let told = Stage::bad(&stage.skep(&["sync", "shop", "--timeout", "30s"]).await, 1);
+    assert!(told.contains("refuses the credentials"), "{told}");
+    let token = stage.write("token", "t0ken\n");
+    let told = Stage::good(&stage.skep(&[&auth[..], &[&token]].concat()).await);
+    assert!(
+        told.contains("credentials stored, for https://127.0.0.1:"),
+        "{told}"
+    );
+    let told = Stage::good(
+        &stage
+            .skep(&["sync", "source/shop", "--timeout", "30s"])
+            .await,
+    );
+    let applied = format!("commit {} is applied: 1 service cluster\n", &first[..10]);
+    assert_eq!(told, format!("source/shop in sync: {applied}"));
+    assert_eq!(
+        Stage::good(&stage.skep(&["get", "-o", "name"]).await),
+        "servicecluster/east\n"
+    );
+    let wait = ["apply", "-f", &source, "--wait", "--timeout", "20s"];
+    assert_eq!(
+        Stage::good(&stage.skep(&wait).await),
+        format!("source/shop unchanged\nsource/shop in sync: {applied}")
+    );
+    let told = Stage::bad(&stage.skep(&["uninstall"]).await, 1);
+    assert!(told.contains("declared"), "{told}");
+    // A day's interval: only a request brings the next commit.
+    repo.write("west.yaml", cluster("west", 1));
+    let second = repo.push();
+    Stage::good(&stage.skep(&["sync", "shop"]).await);
+    let shown = Stage::good(&stage.skep(&["get", "source", "shop", "-o", "json"]).await);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["status"]["revision"], second.as_str());
+    let validator = jsonschema::validator_for(&skep::api::schema::source()).unwrap();
+    assert!(validator.is_valid(&shown), "{shown}");
+    let table = Stage::good(&stage.skep(&["get", "sources"]).await);
+    assert!(table.contains("True   Applied"), "{table}");
+    let text = Stage::good(&stage.skep(&["describe", "source", "shop"]).await);
+    for part in ["Clusters:         east, west", "Credentials:      stored"] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    // A broken push is told by its file and line.
+    repo.write("west.yaml", "kind: ServiceCluster\nspec: {x: 1}\n");
+    repo.push();
+    let told = Stage::bad(&stage.skep(&["sync", "shop"]).await, 1);
+    assert!(
+        told.contains("InvalidManifest") && told.contains("west.yaml:2:"),
+        "{told}"
+    );
+    let wait = ["apply", "-f", &source, "--wait", "--timeout", "5s"];
+    let told = Stage::bad(&stage.skep(&wait).await, 1);
+    assert!(told.contains("source/shop: InvalidManifest: "), "{told}");
+    assert_eq!(
+        Stage::good(&stage.skep(&["apply", "-f", &source, "--dry-run"]).await),
+        "source/shop unchanged (dry run)\n"
+    );
+    assert_eq!(
+        Stage::good(&stage.skep(&["delete", "source", "shop"]).await),
+        "source/shop deleted\n"
+    );
+    Stage::bad(&stage.skep(&["get", "source", "shop"]).await, 1);
+    Stage::bad(&stage.skep(&["sync", "shop"]).await, 1);
+    assert_eq!(
+        Stage::good(&stage.skep(&["get", "-o", "name"]).await),
+        "servicecluster/east\nservicecluster/west\n"
+    );
+    let left = stage.sim.engine().list_configs().await.unwrap();
+    let kinds = left
+        .values()
+        .map(|config| config.labels[names::LABEL_KIND].as_str());
+    assert!(kinds.into_iter().all(|kind| kind == names::KIND));
+}
+
+#[tokio::test]
+async fn secrets_of_sources_are_checked_before_they_are_sealed() {
+    let stage = Stage::new().await;
+    let secret = stage.write("secret", "s3\n");
+    let empty = stage.write("empty", "\n");
+    let auth = ["source", "auth", "shop", "--password-file"];
+    let told = Stage::bad(&stage.skep(&[&auth[..], &[&secret]].concat()).await, 1);
+    assert!(told.contains("--url"), "{told}");
+    let plain = [&auth[..], &[&secret, "--url", "http://h/r"]].concat();
+    let told = Stage::bad(&stage.skep(&plain).await, 2);
+    assert!(told.contains("https:// only"), "{told}");
+    let hook = ["source", "hook", "shop", "--secret-file"];
+    Stage::bad(&stage.skep(&[&hook[..], &[&empty]].concat()).await, 2);
+    let told = Stage::good(&stage.skep(&[&hook[..], &[&secret]].concat()).await);
+    assert!(told.contains("/hooks/shop"), "{told}");
+    Stage::good(&stage.skep(&["source", "hook", "shop", "--remove"]).await);
+    Stage::bad(
+        &stage.skep(&["source", "hook", "shop", "--remove"]).await,
+        1,
+    );
+    Stage::bad(&stage.skep(&["source", "auth", "shop"]).await, 2);
+}
+
+/// The fenced blocks of a kind below a heading of `docs/gitops.md`.
+fn blocks(heading: &str, kind: &str) -> Vec<String> {
+    let text = include_str!("../docs/gitops.md");
+    let section = text.split(&format!("\n{heading}\n")).nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let section = section.split("\n### ").next().unwrap();
+    let fence = format!("```{kind}\n");
+    let parts = section.split(&fence).skip(1);
+    parts
+        .map(|part| part.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+/// The commands of the pipelines, by job, without those that get the program itself.
+fn github() -> BTreeMap<String, String> {
+    let text = &blocks("### GitHub Actions", "yaml")[0];
+    let flow: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+    let jobs = flow["jobs"].as_object().unwrap().iter();
+    jobs.map(|(name, job)| {
+        let steps = job["steps"].as_array().unwrap().iter();
+        let runs = steps.filter(|step| step["name"] != "Get skep");
+        let runs = runs.filter_map(|step| step["run"].as_str());
+        (name.clone(), runs.collect::<Vec<_>>().join("\n"))
+    })
+    .collect()
+}
+
+fn gitlab() -> BTreeMap<String, String> {
+    let text = &blocks("### GitLab CI", "yaml")[0];
+    let flow: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+    let jobs = flow.as_object().unwrap().iter();
+    jobs.filter_map(|(name, job)| {
+        let lines = job.get("script")?.as_array().unwrap().iter();
+        let lines: Vec<&str> = lines.filter_map(|line| line.as_str()).collect();
+        Some((name.clone(), lines.join("\n")))
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn the_pipelines_of_the_docs_check_plan_apply_and_fail_by_their_exit_codes() {
+    for jobs in [github(), gitlab()] {
+        let stage = Stage::new().await;
+        for name in ["DOCKER_CA", "DOCKER_CERT", "DOCKER_KEY"] {
+            stage.write(name, "pem\n");
+        }
+        // As the runners do: the first command that fails ends the job.
+        let run = async |job: &str| {
+            let mut shell = stage.command("sh");
+            for name in ["DOCKER_CA", "DOCKER_CERT", "DOCKER_KEY"] {
+                shell.env(name, name);
+            }
+            for name in ["CA", "CERT", "KEY"] {
+                shell.env(name, "pem");
+            }
+            shell.args(["-e", "-c", &jobs[job]]).output().await.unwrap()
+        };
+        stage.write("clusters/east.yaml", &cluster("east", 0));
+        assert_eq!(
+            Stage::good(&run("check").await),
+            "servicecluster/east is valid\n"
+        );
+        let told = Stage::good(&run("deploy").await);
+        assert!(
+            told.contains("servicecluster/east created (dry run)\n"),
+            "{told}"
+        );
+        assert!(told.contains("servicecluster/east created\n"), "{told}");
+        assert!(told.contains("condition Ready met"), "{told}");
+        // The same again changes nothing.
+        let told = Stage::good(&run("deploy").await);
+        assert!(told.contains("servicecluster/east unchanged\n"), "{told}");
+        stage.write("clusters/east.yaml", "kind: ServiceCluster\n");
+        Stage::bad(&run("check").await, 2);
+        Stage::bad(&run("deploy").await, 2);
+    }
+}
+
+#[test]
+fn the_manifests_of_the_docs_are_valid() {
+    let source = &blocks("## Pulled: a Source", "yaml")[0];
+    assert_eq!(skep::api::parse::manifests("docs", source).faults, []);
+}

@@ -1,0 +1,528 @@
+//! Sources: the operator on the simulated engine, with a paused clock, and real git servers.
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::unused_self,
+    clippy::match_same_arms,
+    clippy::assigning_clones
+)]
+
+mod repo;
+mod sim;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use repo::web::Web;
+use repo::{Daemon, Repo, cluster, git};
+use sim::Sim;
+use skep::api::{Condition, ConditionStatus, parse};
+use skep::certs::SealingKey;
+use skep::control::server::Server;
+use skep::operator::telemetry::Telemetry;
+use skep::operator::{OperatorSettings, Pipeline, start};
+use skep::store::sources::{Login, Purpose};
+use skep::swarm::Endpoint;
+use skep::world::DeclaredSource;
+use skep::{names, store};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// A Swarm, an operator, a repository and its server.
+struct Stage {
+    sim: Sim,
+    repo: Repo,
+    operator: Pipeline,
+    telemetry: Telemetry,
+    key: SealingKey,
+    _folder: tempfile::TempDir,
+}
+
+fn operator(
+    sim: &Sim,
+    telemetry: &Telemetry,
+    sealing: std::path::PathBuf,
+    replica: u32,
+) -> Pipeline {
+    let settings = OperatorSettings {
+        endpoint: Endpoint::from_host("unix:///unused", None).unwrap(),
+        image: Some("skep:1".to_owned()),
+        control_listen: "127.0.0.1:0".parse().unwrap(),
+        admin_listen: "127.0.0.1:0".parse().unwrap(),
+        ca: "unused".into(),
+        identity: "unused".into(),
+        sealing,
+        replica,
+        peers: None,
+        beat: Duration::from_secs(2),
+        quiet: Duration::from_secs(1),
+        resync: Duration::from_secs(30),
+    };
+    let stop = CancellationToken::new();
+    start(sim.engine(), &Server::new(), telemetry, &settings, &stop)
+}
+
+impl Stage {
+    fn new() -> Self {
+        let sim = Sim::new(1);
+        let folder = tempfile::tempdir().unwrap();
+        let key = SealingKey::generate().unwrap();
+        let sealing = folder.path().join("key");
+        std::fs::write(&sealing, key.text()).unwrap();
+        let telemetry = Telemetry::new();
+        let operator = operator(&sim, &telemetry, sealing, 1);
+        let repo = Repo::new();
+        Self {
+            sim,
+            repo,
+            operator,
+            telemetry,
+            key,
+            _folder: folder,
+        }
+    }
+
+    /// Declares source `shop`.
+    async fn declare(&self, url: &str, rest: &str) {
+        let text = format!(
+            "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {url}\n  interval: 30s\n{rest}"
+        );
+        let parsed = parse::manifests("test", &text);
+        assert_eq!(parsed.faults, []);
+        let source = &parsed.sources[0];
+        store::sources::apply(&self.sim.engine(), source, None)
+            .await
+            .unwrap();
+    }
+
+    async fn source(&self) -> DeclaredSource {
+        let all = store::sources::list(&self.sim.engine()).await.unwrap();
+        all.get("shop").cloned().unwrap_or_default()
+    }
+
+    async fn ready(&self) -> Condition {
+        let status = self.source().await.status.unwrap();
+        status.conditions[1].clone()
+    }
+
+    /// Waits, ten minutes of the paused clock at most, for a reason of the condition Ready.
+    async fn until(&self, reason: &str) -> Condition {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.source().await.status
+                && let Some(ready) = status.conditions.get(1)
+            {
+                if ready.reason == reason {
+                    return ready.clone();
+                }
+                assert!(begin.elapsed() < Duration::from_secs(600), "{ready:?}");
+            }
+            assert!(begin.elapsed() < Duration::from_secs(600), "no status");
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn applied(&self, commit: &str) {
+        let begin = Instant::now();
+        while self.source().await.status.is_none_or(|status| {
+            status.revision != commit || status.conditions[1].reason != "Applied"
+        }) {
+            assert!(
+                begin.elapsed() < Duration::from_secs(600),
+                "{:?}",
+                self.source().await.status
+            );
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Each declared cluster with its replicas and who stored it.
+    async fn clusters(&self) -> BTreeMap<String, (u64, String)> {
+        let all = store::clusters(&self.sim.engine()).await.unwrap();
+        all.into_iter()
+            .map(|(name, declared)| {
+                let manager = declared.newest().unwrap().manager().to_owned();
+                let spec = declared.accepted.unwrap().cluster.spec;
+                (name, (spec.proxy.replicas.unwrap_or(0), manager))
+            })
+            .collect()
+    }
+
+    async fn apply(&self, name: &str, replicas: u32) {
+        let parsed = parse::manifests("test", &cluster(name, replicas));
+        let engine = self.sim.engine();
+        store::apply_as(&engine, &parsed.clusters[0], "apply")
+            .await
+            .unwrap();
+    }
+
+    async fn seal(&self, purpose: Purpose, content: &[u8]) {
+        let name = names::source_secret("shop", purpose.word());
+        let sealed = self.key.public().seal(&name, content).unwrap();
+        let engine = self.sim.engine();
+        store::sources::seal(&engine, "shop", purpose, &sealed)
+            .await
+            .unwrap();
+    }
+
+    async fn login(&self, password: &str, origin: &str) {
+        let login = Login {
+            username: "me".to_owned(),
+            password: password.to_owned(),
+            origin: origin.to_owned(),
+        };
+        let content = serde_json::to_vec(&login).unwrap();
+        self.seal(Purpose::Auth, &content).await;
+    }
+}
+
+fn owned(replicas: u64) -> (u64, String) {
+    (replicas, "source/shop".to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pushed_is_applied_and_what_is_the_same_writes_nothing() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let first = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&first).await;
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    assert_eq!(
+        stage.ready().await.message,
+        format!("commit {} is applied: 1 service cluster", &first[..10])
+    );
+    stage.repo.write("east.yaml", cluster("east", 3));
+    stage.repo.write("sub/west.yaml", cluster("west", 2));
+    let second = stage.repo.push();
+    stage.applied(&second).await;
+    let clusters = stage.clusters().await;
+    assert_eq!(
+        (&clusters["east"], &clusters["west"]),
+        (&owned(3), &owned(2))
+    );
+    // The proxies of both come up first.
+    sleep(Duration::from_secs(60)).await;
+    let writes = stage.sim.writes();
+    sleep(Duration::from_secs(300)).await;
+    assert_eq!(stage.sim.writes(), writes);
+    assert!(
+        stage
+            .telemetry
+            .text()
+            .contains("skep_source_ready{source=\"shop\"} 1")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_that_is_rewritten_is_followed() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    stage.repo.push();
+    stage.repo.write("east.yaml", cluster("east", 2));
+    let second = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "  ref: main\n").await;
+    stage.applied(&second).await;
+    // Forced back to the first commit.
+    git(&stage.repo.work(), &["reset", "-q", "--hard", "HEAD~1"]);
+    let forced = stage.repo.force();
+    stage.applied(&forced).await;
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    // Rebased: the same files, other commits.
+    git(
+        &stage.repo.work(),
+        &["commit", "-q", "--amend", "-m", "rebased"],
+    );
+    let rebased = stage.repo.force();
+    stage.applied(&rebased).await;
+    assert_eq!(stage.clusters().await["east"], owned(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_broken_manifest_keeps_the_whole_revision_out() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    stage.repo.write("west.yaml", cluster("west", 1));
+    let good = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "  prune: true\n").await;
+    stage.applied(&good).await;
+    stage.repo.write("east.yaml", cluster("east", 5));
+    stage.repo.remove("west.yaml");
+    stage
+        .repo
+        .write("north.yaml", "kind: ServiceCluster\nmetadata: {nam: x}\n");
+    stage.repo.write("south.yaml", cluster("east", 7));
+    let bad = stage.repo.push();
+    let ready = stage.until("InvalidManifest").await;
+    for part in [
+        "north.yaml:2:12: metadata.nam: ",
+        "`apiVersion` is missing",
+        "south.yaml: metadata.name: `east` is declared twice, first in east.yaml",
+        "stays in force",
+    ] {
+        assert!(ready.message.contains(part), "{part} in {}", ready.message);
+    }
+    let status = stage.source().await.status.unwrap();
+    assert_eq!((status.revision, status.failed_revision), (good, bad));
+    let clusters = stage.clusters().await;
+    assert_eq!(
+        (&clusters["east"], &clusters["west"]),
+        (&owned(1), &owned(1))
+    );
+    let metric = "skep_source_failures_total{source=\"shop\",reason=\"InvalidManifest\"}";
+    assert!(
+        stage.telemetry.text().contains(metric),
+        "{}",
+        stage.telemetry.text()
+    );
+    stage.repo.remove("north.yaml");
+    stage.repo.remove("south.yaml");
+    let mended = stage.repo.push();
+    stage.applied(&mended).await;
+    let clusters = stage.clusters().await;
+    assert_eq!((clusters.len(), &clusters["east"]), (1, &owned(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_goes_takes_its_cluster_along_only_with_prune_and_never_the_whole_folder() {
+    let stage = Stage::new();
+    stage.repo.write("c/east.yaml", cluster("east", 1));
+    stage.repo.write("c/west.yaml", cluster("west", 1));
+    let commit = stage.repo.push();
+    stage.apply("mine", 1).await;
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "  path: ./c/\n").await;
+    stage.applied(&commit).await;
+    stage.repo.remove("c/west.yaml");
+    let commit = stage.repo.push();
+    stage.applied(&commit).await;
+    assert_eq!(stage.clusters().await.len(), 3);
+    stage
+        .declare(&daemon.url(), "  path: c\n  prune: true\n")
+        .await;
+    let begin = Instant::now();
+    while stage.clusters().await.contains_key("west") {
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(
+        stage.clusters().await.into_keys().collect::<Vec<_>>(),
+        ["east", "mine"]
+    );
+    // A folder that is gone is a mistake, not a wish.
+    git(&stage.repo.work(), &["mv", "c", "d"]);
+    stage.repo.push();
+    let ready = stage.until("NotFound").await;
+    assert!(ready.message.contains("no folder `c`"), "{}", ready.message);
+    assert_eq!(stage.clusters().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_away_is_told_and_tried_until_it_is_back() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    let port = daemon.port;
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&commit).await;
+    drop(daemon);
+    let ready = stage.until("FetchFailed").await;
+    assert_eq!(ready.status, ConditionStatus::False);
+    assert!(
+        ready.message.contains("cannot be reached"),
+        "{}",
+        ready.message
+    );
+    assert!(
+        ready.message.contains("last success 20"),
+        "{}",
+        ready.message
+    );
+    // What was read before holds on.
+    stage.apply("east", 9).await;
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    assert_eq!(stage.ready().await.reason, "FetchFailed");
+    sleep(Duration::from_secs(3_600)).await;
+    let writes = stage.sim.writes();
+    sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(
+        stage.sim.writes(),
+        writes,
+        "a failure that goes on is told once"
+    );
+    stage.repo.write("east.yaml", cluster("east", 4));
+    let commit = stage.repo.push();
+    let _daemon = Daemon::on(&stage.repo.served(), port);
+    stage.applied(&commit).await;
+    assert_eq!(stage.clusters().await["east"], owned(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_manages_is_a_conflict_until_it_is_the_same() {
+    let stage = Stage::new();
+    stage.apply("east", 2).await;
+    stage.repo.write("east.yaml", cluster("east", 1));
+    stage.repo.write("west.yaml", cluster("west", 1));
+    stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    let ready = stage.until("Conflict").await;
+    assert!(
+        ready.message.contains("stored as `apply`"),
+        "{}",
+        ready.message
+    );
+    assert_eq!(stage.clusters().await.len(), 1);
+    stage.apply("east", 1).await;
+    stage.until("Applied").await;
+    let clusters = stage.clusters().await;
+    assert_eq!(
+        (&clusters["east"], &clusters["west"]),
+        (&owned(1), &owned(1))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_by_hand_is_put_back_at_once_and_left_alone_while_suspended() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&commit).await;
+    stage.apply("east", 9).await;
+    let begin = Instant::now();
+    while stage.clusters().await["east"] != owned(1) {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        sleep(Duration::from_millis(100)).await;
+    }
+    stage.declare(&daemon.url(), "  suspend: true\n").await;
+    stage.until("Suspended").await;
+    let rests = "skep_source_ready{source=\"shop\"} 0";
+    assert!(stage.telemetry.text().contains(rests));
+    stage.apply("east", 9).await;
+    sleep(Duration::from_secs(120)).await;
+    assert_eq!(stage.clusters().await["east"].0, 9);
+    // A source that goes leaves what it applied.
+    store::sources::delete(&stage.sim.engine(), "shop")
+        .await
+        .unwrap();
+    sleep(Duration::from_secs(120)).await;
+    assert_eq!(stage.clusters().await["east"].0, 9);
+    assert!(!stage.telemetry.text().contains("source=\"shop\""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_opened_sent_and_bound_to_their_server() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let web = Web::start(&stage.repo.served(), true, Some(("me", "right"))).await;
+    let ca = format!(
+        "  ca: |\n    {}\n",
+        web.authority.trim().replace('\n', "\n    ")
+    );
+    stage.declare(&web.url(), &ca).await;
+    let ready = stage.until("AccessDenied").await;
+    assert!(
+        ready.message.contains("skep source auth"),
+        "{}",
+        ready.message
+    );
+    let origin = web.url().replace("/shop.git", "");
+    stage.login("wrong", &origin).await;
+    sleep(Duration::from_secs(5)).await;
+    assert!(
+        stage
+            .ready()
+            .await
+            .message
+            .contains("refuses the credentials")
+    );
+    stage.login("right", "https://other.example.com").await;
+    sleep(Duration::from_secs(5)).await;
+    let ready = stage.ready().await;
+    assert!(
+        ready.message.contains("are for https://other.example.com"),
+        "{}",
+        ready.message
+    );
+    stage.login("right", &origin).await;
+    stage.applied(&commit).await;
+    // Neither the status nor any label holds them.
+    let configs = stage.sim.engine().list_configs().await.unwrap();
+    assert!(!format!("{configs:?}").contains("right"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_genuine_webhook_and_a_request_make_it_look_at_once() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&commit).await;
+    stage.seal(Purpose::Hook, b"s3").await;
+    sleep(Duration::from_secs(2)).await;
+    let delivery = |token| skep::web::Delivery {
+        source: "shop",
+        signature: None,
+        token: Some(token),
+        body: b"",
+    };
+    assert!(!stage.operator.sources.delivered(&delivery("s4")));
+    let at_once = async |commit: &str| {
+        let begin = Instant::now();
+        stage.applied(commit).await;
+        assert!(
+            begin.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            begin.elapsed()
+        );
+    };
+    stage.repo.write("east.yaml", cluster("east", 2));
+    let commit = stage.repo.push();
+    assert!(stage.operator.sources.delivered(&delivery("s3")));
+    at_once(&commit).await;
+    stage.repo.write("east.yaml", cluster("east", 3));
+    let commit = stage.repo.push();
+    store::sources::ask(&stage.sim.engine(), "shop", "please-1")
+        .await
+        .unwrap();
+    at_once(&commit).await;
+    assert_eq!(
+        stage.source().await.status.unwrap().handled_sync,
+        "please-1"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_replicas_of_the_operator_do_not_correct_each_other() {
+    let stage = Stage::new();
+    let other = Telemetry::new();
+    let _second = operator(&stage.sim, &other, "none".into(), 2);
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&commit).await;
+    sleep(Duration::from_secs(60)).await;
+    let writes = stage.sim.writes();
+    sleep(Duration::from_secs(300)).await;
+    assert_eq!(stage.sim.writes(), writes);
+    let revisions = store::clusters(&stage.sim.engine()).await.unwrap();
+    assert_eq!(revisions["east"].revisions.len(), 1);
+    assert!(
+        other
+            .text()
+            .contains("skep_source_ready{source=\"shop\"} 1")
+    );
+}
