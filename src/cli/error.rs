@@ -2,6 +2,9 @@
 
 use crate::api::Diagnostic;
 
+const INTERRUPTED: &str =
+    "interrupted; what was begun is whole, and the same command goes on where it stopped";
+
 /// A verb's failure.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -24,8 +27,11 @@ pub enum CliError {
     #[error("{0}")]
     Incomparable(String),
     /// Stopped by Ctrl-C or SIGTERM.
-    #[error("interrupted; what was begun is whole, and the same command goes on where it stopped")]
-    Interrupted,
+    #[error("{}", if *writes { INTERRUPTED } else { "" })]
+    Interrupted {
+        /// It may have changed something.
+        writes: bool,
+    },
     /// Standard output could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
@@ -69,7 +75,7 @@ impl CliError {
             Self::Engine(_) => "NoEngine",
             Self::Different => "Different",
             Self::Incomparable(_) => "Incomparable",
-            Self::Interrupted => "Interrupted",
+            Self::Interrupted { .. } => "Interrupted",
             Self::Output(_) => "Output",
         }
     }
@@ -81,7 +87,7 @@ impl CliError {
             Self::Failed(_) | Self::Different | Self::Output(_) => 1,
             Self::Usage(_) | Self::Invalid(_) | Self::Incomparable(_) => 2,
             Self::Engine(_) => 3,
-            Self::Interrupted => 130,
+            Self::Interrupted { .. } => 130,
         }
     }
 

@@ -134,9 +134,10 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
             runtime()?.block_on(with_engine(terminal, &global, verb))
         }
         verb => runtime()?.block_on(async {
+            let writes = !only_reads(&verb);
             tokio::select! {
                 ended = with_engine(terminal, &global, verb) => ended,
-                () = interrupted() => Err(error::CliError::Interrupted),
+                () = interrupted() => Err(error::CliError::Interrupted { writes }),
             }
         }),
     }
@@ -223,6 +224,23 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         | Verb::Validate(_)
         | Verb::Convert(_) => Ok(()),
     }
+}
+
+/// Whether a verb changes nothing, so that nobody wonders what its interruption left behind.
+fn only_reads(verb: &Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Get(_)
+            | Verb::Describe(_)
+            | Verb::Diff(_)
+            | Verb::Routes(_)
+            | Verb::History(_)
+            | Verb::Events(_)
+            | Verb::Logs(_)
+            | Verb::Top(_)
+            | Verb::Doctor(_)
+            | Verb::Version(_)
+    )
 }
 
 /// Until Ctrl-C or SIGTERM. Every write is one call that the engine does whole or not at all, so

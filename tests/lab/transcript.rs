@@ -13,6 +13,8 @@ use super::terminal::in_terminal;
 
 /// How long a command may take to print what the docs show: what it tells of may still settle.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same where what is printed goes into the docs.
+const SETTLING: Duration = Duration::from_secs(6);
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -56,7 +58,7 @@ fn tour() {
             }
         }
     }
-    if std::env::var_os("UPDATE_TRANSCRIPTS").is_some() {
+    if updates() {
         std::fs::write(&path, whole(&parts)).unwrap();
         return;
     }
@@ -151,17 +153,23 @@ impl Place {
     /// What a command prints, and whether that is what was to be shown. One that only looks is
     /// tried again until what it looks at has settled.
     fn shows(&self, command: &str, wanted: &str) -> (String, bool) {
+        let patience = if updates() { SETTLING } else { PATIENCE };
         let looks = LOOKS.iter().any(|verb| command.starts_with(verb));
         let begun = Instant::now();
         loop {
             let shown = self.typed(command);
             let same = alike(&shown, wanted);
-            if same || !looks || begun.elapsed() > PATIENCE {
+            if same || !looks || begun.elapsed() > patience {
                 return (shown, same);
             }
             std::thread::sleep(Duration::from_millis(300));
         }
     }
+}
+
+/// Whether the docs are to be written.
+fn updates() -> bool {
+    std::env::var_os("UPDATE_TRANSCRIPTS").is_some()
 }
 
 /// Commands that change nothing.
