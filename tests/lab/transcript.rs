@@ -114,7 +114,10 @@ impl Place {
         let mut lines = text.lines();
         let mut name = None;
         while let Some(line) = lines.next() {
-            if line.starts_with("```") {
+            // The fences of console blocks stand alone here: their steps are parts of their own.
+            if line == "```" || line == "```console" {
+                name = None;
+            } else if line.starts_with("```") {
                 let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
                 if let Some(name) = name.take() {
                     let path = self.dir.path().join(name);
@@ -216,6 +219,11 @@ fn fits(shown: &str, wanted: &str) -> bool {
 
 fn common(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| {
+        // Sizes of files differ with what is in them.
+        let line = match line.rsplit_once('(') {
+            Some((head, tail)) if tail.ends_with(" bytes)") => head,
+            _ => line,
+        };
         let words = line.split_whitespace().map(word);
         words.collect::<Vec<_>>().join(" ")
     });
