@@ -364,7 +364,7 @@ async fn what_a_source_or_stack_declares_is_not_changed_by_hand_unless_forced() 
     assert!(
         said(edit.unwrap())
             .fails(1)
-            .contains("managed by stack/shop")
+            .contains("stack/shop manages it")
     );
 }
 
@@ -454,6 +454,63 @@ async fn an_edit_never_writes_over_what_somebody_stored_meanwhile() {
     );
     let east = swarm.declared("east").await.unwrap().accepted.unwrap();
     assert_eq!(east.cluster.spec.proxy.replicas, Some(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_does_not_bring_back_what_was_deleted_or_made_anew_meanwhile() {
+    let swarm = Swarm::new().await;
+    let skep = env!("CARGO_BIN_EXE_skep");
+    let other = swarm.file("other.yaml", &manifest("east", "  proxy: {replicas: 5}\n"));
+    for after in ["true".to_owned(), format!("{skep} apply -q -f {other}")] {
+        swarm
+            .apply(&manifest("east", THREE), &["--force-conflicts"])
+            .await
+            .ok();
+        let editor = swarm.editor(&format!(
+            "sed -i 's/replicas: 3/replicas: 4/' \"$1\"; {skep} delete -q east; {after}"
+        ));
+        let output = swarm
+            .command(&["edit", "east"])
+            .env("EDITOR", editor)
+            .output();
+        let told = said(output.await.unwrap());
+        assert!(
+            told.fails(1).contains("changed by somebody else"),
+            "{}",
+            told.err
+        );
+        let left = swarm.declared("east").await.and_then(|d| d.accepted);
+        let replicas = left.map(|a| a.cluster.spec.proxy.replicas);
+        assert_eq!(replicas, (after != "true").then_some(Some(5)));
+        swarm
+            .skep(&["delete", "east", "--ignore-not-found"])
+            .await
+            .ok();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_in_the_editor_is_the_editors() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", THREE), &[]).await.ok();
+    let (open, go) = (swarm.path("open"), swarm.path("go"));
+    let editor = swarm.editor(&format!(
+        "touch {}; while ! [ -e {} ]; do sleep 0.05; done; sed -i 's/replicas: 3/replicas: 4/' \"$1\"",
+        open.display(),
+        go.display()
+    ));
+    let mut edit = swarm.command(&["edit", "east"]);
+    let child = edit.env("EDITOR", editor).spawn().unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !open.exists() {
+        assert!(tokio::time::Instant::now() < deadline, "no editor");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let pid = rustix::process::Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    std::fs::write(go, "").unwrap();
+    let told = said(child.wait_with_output().await.unwrap());
+    assert_eq!(told.ok(), "servicecluster/east edited\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

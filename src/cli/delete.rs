@@ -31,10 +31,15 @@ pub async fn run(session: &Session, args: &DeleteArgs, mut names: Vec<String>) -
     } else {
         view::missing(&look.declared, &names)?;
     }
-    store::delete_all(&session.engine, &names, |name| {
-        let line = format!("servicecluster/{name} deleted");
-        session.terminal.done(&line)
-    })
+    store::delete_all(
+        &session.engine,
+        &names,
+        |_| true,
+        |name| {
+            let line = format!("servicecluster/{name} deleted");
+            session.terminal.done(&line)
+        },
+    )
     .await?;
     if !names.is_empty() {
         session.warn_without_operator(&look);

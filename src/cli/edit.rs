@@ -2,34 +2,33 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::NamedTempFile;
+use tokio::process::Command;
 
 use super::args::EditArgs;
 use super::error::{CliError, Result};
 use super::session::{Session, View};
 use super::view::missing;
 use crate::api::{Diagnostic, ServiceCluster, parse};
-use crate::names;
-use crate::store::{self, By, Outcome};
+use crate::store::{self, Outcome};
 use crate::world::Declared;
+
+/// An editor has the terminal: Ctrl-C is meant for it, though we get it too.
+pub(super) static EDITING: AtomicBool = AtomicBool::new(false);
 
 /// Opens the editor until what it leaves is valid, unchanged, or given up.
 pub async fn run(session: &Session, args: &EditArgs) -> Result {
     let name = super::names::one(&args.name)?;
     let view = session.look().await?;
     missing(&view.declared, std::slice::from_ref(&name))?;
-    let Some((declared, newest)) = view
-        .declared
-        .get(&name)
-        .and_then(|d| Some((d, d.newest()?)))
-    else {
+    let Some(declared) = view.declared.get(&name) else {
         return Ok(());
     };
-    super::history::not_others(&view, declared, args.force_conflicts)?;
+    let by = super::history::by_hand(&view, declared, args.force_conflicts)?;
     let original = text(&view, declared);
-    let Some((cluster, file)) = edited(&name, &original)? else {
+    let Some((cluster, file)) = edited(&name, &original).await? else {
         return session
             .terminal
             .done(&format!("servicecluster/{name} unchanged"));
@@ -39,13 +38,12 @@ pub async fn run(session: &Session, args: &EditArgs) -> Result {
     {
         session.terminal.warning(&warning);
     }
-    let by = By {
-        manager: args.force_conflicts.then_some(names::MANAGER_APPLY),
-        force: args.force_conflicts,
-        over: Some(newest.generation),
-    };
     let stored = store::apply_by(&session.engine, &view.declared, &cluster, by).await;
-    let applied = stored.map_err(|error| kept(CliError::from(error), file))?;
+    let applied = match stored {
+        Ok(applied) => applied,
+        Err(error) => return Err(kept(error.into(), file)),
+    };
+    drop(std::fs::remove_file(file.path()));
     let what = match applied.outcome {
         Outcome::Unchanged | Outcome::Adopted => "unchanged",
         Outcome::Created | Outcome::Configured => "edited",
@@ -71,24 +69,23 @@ fn text(view: &View, declared: &Declared) -> String {
 }
 
 /// The edited cluster and the file it was edited in; `None` when nothing was changed.
-fn edited(name: &str, original: &str) -> Result<Option<(ServiceCluster, NamedTempFile)>> {
+async fn edited(name: &str, original: &str) -> Result<Option<(ServiceCluster, NamedTempFile)>> {
     let mut file = tempfile::Builder::new()
         .prefix(&format!("skep-{name}-"))
         .suffix(".yaml")
+        // A text is somebody's work: it goes once it is stored, and outlives a kill.
+        .disable_cleanup(true)
         .tempfile()?;
     let mut faults: Vec<Diagnostic> = Vec::new();
     let mut before = original.to_owned();
     loop {
         write(&mut file, &format!("{}{before}", remarks(name, &faults)))?;
-        if let Err(error) = open(file.path()) {
-            return Err(if faults.is_empty() {
-                error
-            } else {
-                kept(error, file)
-            });
+        if let Err(error) = open(file.path()).await {
+            return Err(kept(error, file));
         }
         let after = without_remarks(&std::fs::read_to_string(file.path())?);
         if after.trim().is_empty() || after == *original {
+            drop(std::fs::remove_file(file.path()));
             return Ok(None);
         }
         if after == before && !faults.is_empty() {
@@ -150,7 +147,7 @@ fn write(file: &mut NamedTempFile, text: &str) -> Result {
 }
 
 /// Runs the person's editor on a file, by the shell because it may have arguments.
-fn open(path: &Path) -> Result {
+async fn open(path: &Path) -> Result {
     let set = |key: &str| {
         std::env::var(key)
             .ok()
@@ -159,10 +156,14 @@ fn open(path: &Path) -> Result {
     let editor = set("VISUAL")
         .or_else(|| set("EDITOR"))
         .unwrap_or_else(|| "vi".to_owned());
+    EDITING.store(true, Ordering::SeqCst);
     let status = Command::new("sh")
         .args(["-c", &format!("{editor} \"$1\""), "sh"])
         .arg(path)
-        .status()?;
+        .status()
+        .await;
+    EDITING.store(false, Ordering::SeqCst);
+    let status = status?;
     if status.success() {
         return Ok(());
     }

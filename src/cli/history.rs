@@ -123,12 +123,7 @@ pub async fn rollback(session: &Session, args: &RollbackArgs) -> Result {
         return Ok(());
     };
     let (generation, cluster) = target(&look.world, declared, args.to)?;
-    not_others(&look, declared, args.force_conflicts)?;
-    let by = By {
-        manager: args.force_conflicts.then_some(names::MANAGER_APPLY),
-        force: args.force_conflicts,
-        over: declared.newest().map(|newest| newest.generation),
-    };
+    let by = by_hand(&look, declared, args.force_conflicts)?;
     let note = if args.dry_run { " (dry run)" } else { "" };
     let applied = if args.dry_run {
         store::would_apply(Some(declared), &cluster, by)?
@@ -151,21 +146,28 @@ pub async fn rollback(session: &Session, args: &RollbackArgs) -> Result {
     Ok(())
 }
 
-/// Fails when a manager would undo what a person changes by hand.
-pub(super) fn not_others(view: &View, declared: &Declared, force: bool) -> Result {
-    let by = By {
+/// On whose behalf a person changes what is declared: of whoever declares it, or of themselves
+/// where they take it over or nobody is left who does. Fails when a manager would undo it.
+pub(super) fn by_hand<'a>(view: &View, declared: &'a Declared, force: bool) -> Result<By<'a>> {
+    let over = declared.newest().map(|newest| newest.config_id.as_str());
+    let asked = By {
+        manager: None,
         force,
-        ..By::default()
+        over,
     };
-    let force = super::apply::on_behalf(view, &declared.name, by).force;
+    let by = super::apply::on_behalf(view, &declared.name, asked);
     let apply = names::MANAGER_APPLY;
     let own = |manager: &str| manager == apply || manager.starts_with(&format!("{apply}/"));
     match declared.manager() {
-        Some(manager) if !force && !own(&manager) => Err(CliError::Failed(format!(
-            "servicecluster/{} is managed by {manager}, which would undo this: change it there, or take it over with --force-conflicts",
-            declared.name
+        Some(manager) if !by.force && !own(&manager) => Err(CliError::Failed(format!(
+            "servicecluster/{}: {manager} manages it and would undo this: {}",
+            declared.name,
+            super::apply::advice(&manager)
         ))),
-        _ => Ok(()),
+        _ => Ok(By {
+            manager: by.force.then_some(apply),
+            ..by
+        }),
     }
 }
 

@@ -247,14 +247,22 @@ fn only_reads(verb: &Verb) -> bool {
 /// a verb may end between any two.
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => {
+                if !edit::EDITING.load(std::sync::atomic::Ordering::SeqCst) {
+                    return;
+                }
             }
         }
-        Err(_) => std::future::pending().await,
     }
 }
 

@@ -24,12 +24,10 @@ pub enum Error {
         manager: String,
     },
     /// Somebody else wrote since it was read.
-    #[error("{name:?} was changed by somebody else since generation {over} was read; look again")]
+    #[error("{name:?} was changed by somebody else since it was read; look again")]
     Changed {
         /// Its name.
         name: String,
-        /// The generation that was read.
-        over: u64,
     },
     /// There is no such source.
     #[error("there is no source {name:?}; `skep get sources` lists them")]

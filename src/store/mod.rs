@@ -60,8 +60,8 @@ pub struct By<'a> {
     pub manager: Option<&'a str>,
     /// Take it from another manager.
     pub force: bool,
-    /// Only when its newest generation still is this one.
-    pub over: Option<u64>,
+    /// Only when its newest revision still is the one in this config (an id).
+    pub over: Option<&'a str>,
 }
 
 impl By<'_> {
@@ -106,8 +106,12 @@ pub async fn apply_by(
 ) -> Result<Applied, Error> {
     let name = &cluster.metadata.name;
     let mut tried = 0;
-    let mut read: BTreeMap<String, Declared>;
-    let mut found = seen.get(name);
+    // Whoever must not write over others does not trust an older look.
+    let mut read = match by.over {
+        Some(_) => clusters(engine).await?,
+        None => BTreeMap::new(),
+    };
+    let mut found = by.over.map_or(seen, |_| &read).get(name);
     for _ in 0..ATTEMPTS {
         let mut applied = would_apply(found, cluster, by)?;
         match (
@@ -150,10 +154,10 @@ pub fn would_apply(
     by: By<'_>,
 ) -> Result<Applied, Error> {
     let known = found.and_then(|d| Some((d, d.newest()?)));
-    let generation = known.map_or(0, |(_, newest)| newest.generation);
-    if let Some(over) = by.over.filter(|over| *over != generation) {
+    let newest = known.map(|(_, newest)| newest.config_id.as_str());
+    if by.over.is_some() && by.over != newest {
         let name = cluster.metadata.name.clone();
-        return Err(Error::Changed { name, over });
+        return Err(Error::Changed { name });
     }
     let Some((declared, newest)) = known else {
         return Ok(Applied {
@@ -292,7 +296,13 @@ fn revision_labels<R: Manifest>(
 /// Removes every revision of a cluster, oldest first, so that it stays in force until the last
 /// is gone. The names of the removed configs.
 pub async fn delete(engine: &Engine, name: &str) -> Result<Vec<String>, Error> {
-    let removed = delete_all(engine, &[name.to_owned()], |_| Ok::<(), Error>(())).await?;
+    let removed = delete_all(
+        engine,
+        &[name.to_owned()],
+        |_| true,
+        |_| Ok::<(), Error>(()),
+    )
+    .await?;
     if removed.is_empty() {
         return Err(Error::NoSuchCluster {
             name: name.to_owned(),
@@ -301,11 +311,13 @@ pub async fn delete(engine: &Engine, name: &str) -> Result<Vec<String>, Error> {
     Ok(removed)
 }
 
-/// As [`delete`] for several clusters, with few reads; those that do not exist are passed over.
-/// `gone` is told each name once its revisions are removed.
+/// As [`delete`] for several clusters, with few reads; those that do not exist are passed over,
+/// and those that are not `meant` any more when their turn comes. `gone` is told each name once
+/// its revisions are removed.
 pub async fn delete_all<E: From<Error>>(
     engine: &Engine,
     names: &[String],
+    meant: impl Fn(&Declared) -> bool,
     mut gone: impl FnMut(&str) -> Result<(), E>,
 ) -> Result<Vec<String>, E> {
     let mut removed = Vec::new();
@@ -313,7 +325,7 @@ pub async fn delete_all<E: From<Error>>(
     // Again, until no revision is left that another writer added meanwhile.
     for _ in 0..ATTEMPTS {
         let mut all = clusters(engine).await?;
-        all.retain(|name, _| names.contains(name));
+        all.retain(|name, declared| names.contains(name) && meant(declared));
         if all.is_empty() {
             return Ok(removed);
         }

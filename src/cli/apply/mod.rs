@@ -49,17 +49,34 @@ pub fn valid(terminal: Terminal, clusters: &[ServiceCluster], sources: &[Source]
     Ok(())
 }
 
-/// On whose behalf a cluster is stored: one that a source applied which is gone is nobody's.
+/// On whose behalf a cluster is stored: one that a source applied which is gone is nobody's, and
+/// one of a source at work cannot be taken, because it would put its own back at once.
 #[must_use]
 pub fn on_behalf<'a>(view: &View, cluster: &str, by: By<'a>) -> By<'a> {
     let manager = view.declared.get(cluster).and_then(Declared::manager);
     let source = manager
         .as_deref()
         .and_then(|m| m.strip_prefix(names::SOURCE_MANAGER));
-    let gone = source.is_some_and(|source| !sources(&view.world).contains_key(source));
-    By {
-        force: by.force || gone,
-        ..by
+    let Some(source) = source else {
+        return by;
+    };
+    let force = match sources(&view.world).get(source) {
+        None => true,
+        Some(source) => {
+            let accepted = source.accepted.as_ref();
+            by.force && accepted.is_none_or(|(_, source)| source.spec.suspend)
+        }
+    };
+    By { force, ..by }
+}
+
+/// What somebody can do about a cluster that a manager declares.
+#[must_use]
+pub fn advice(manager: &str) -> &'static str {
+    if manager.starts_with(names::SOURCE_MANAGER) {
+        "change it in the repository; to take it over, set spec.suspend of the source first, then --force-conflicts"
+    } else {
+        "change it there, or take it over with --force-conflicts"
     }
 }
 
@@ -99,7 +116,7 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
         return Ok(());
     }
     store_all(session, &view, clusters, by).await?;
-    prune::run(session, &doomed).await?;
+    prune::run(session, &manager, &doomed).await?;
     if args.wait {
         let names: Vec<String> = clusters.iter().map(|c| c.metadata.name.clone()).collect();
         let goal = Goal::Condition(ConditionType::Ready, ConditionStatus::True);
@@ -153,8 +170,9 @@ pub fn conflicts(view: &View, clusters: &[ServiceCluster], by: By<'_>) -> Vec<St
         let fields = stored.map(|stored| crate::api::changed_fields(&stored.cluster, cluster));
         let fields = fields.unwrap_or_default().join(", ");
         Some(format!(
-            "{}: {manager} manages it and this manifest would change {fields}: change it there, or take it over with --force-conflicts",
-            reference(cluster)
+            "{}: {manager} manages it and this manifest would change {fields}: {}",
+            reference(cluster),
+            advice(&manager)
         ))
     };
     clusters.iter().filter_map(conflict).collect()

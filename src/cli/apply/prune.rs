@@ -9,6 +9,9 @@ use crate::cli::session::Session;
 use crate::store;
 use crate::world::Declared;
 
+/// Clusters deleted with one look: each look reads all configs.
+const AT_ONCE: usize = 50;
+
 /// Fails when nothing bounds what would be pruned.
 pub fn bounded(prune: bool, set: Option<&str>, selector: Option<&Selector>) -> Result {
     if prune && set.is_none() && selector.is_none() {
@@ -40,18 +43,22 @@ pub fn doomed(
     going.map(|one| one.name.clone()).collect()
 }
 
-/// Deletes them.
-pub(super) async fn run(session: &Session, names: &[String]) -> Result {
-    let mut done = 0;
-    store::delete_all(&session.engine, names, |name| {
-        done += 1;
-        session.terminal.clear();
-        let line = format!("servicecluster/{name} pruned");
-        session.terminal.done(&line)?;
-        session.terminal.meter("pruned", done, names.len());
-        Ok::<(), CliError>(())
-    })
-    .await?;
+/// Deletes them, a few with each look, so that a cluster which another manager takes over
+/// meanwhile stays.
+pub(super) async fn run(session: &Session, manager: &str, names: &[String]) -> Result {
+    let (mut done, all) = (0, names.len());
+    let ours = |declared: &Declared| declared.manager().as_deref() == Some(manager);
+    for names in names.chunks(AT_ONCE) {
+        store::delete_all(&session.engine, names, ours, |name| {
+            done += 1;
+            session.terminal.clear();
+            let line = format!("servicecluster/{name} pruned");
+            session.terminal.done(&line)?;
+            session.terminal.meter("pruned", done, all);
+            Ok::<(), CliError>(())
+        })
+        .await?;
+    }
     Ok(())
 }
 
