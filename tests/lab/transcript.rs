@@ -232,8 +232,27 @@ fn common(text: &str) -> Vec<String> {
     lines.filter(|line| !passing(line)).collect()
 }
 
+/// A text with `ADDRESS` for every IPv4 address in it.
+fn without_addresses(text: &str) -> String {
+    let inside = |c: char| c.is_ascii_digit() || c == '.';
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let end = rest[at..]
+            .find(|c| !inside(c))
+            .map_or(rest.len(), |end| at + end);
+        let run = &rest[at..end];
+        let is = run.split('.').filter(|part| !part.is_empty()).count() == 4;
+        plain.push_str(&rest[..at]);
+        plain.push_str(if is { "ADDRESS" } else { run });
+        rest = &rest[end..];
+    }
+    plain + rest
+}
+
 /// A word without what differs between runs.
 fn word(word: &str) -> String {
+    let word = &without_addresses(word);
     let core = word.trim_matches(|c: char| "(),;:".contains(c));
     let digits = |c: char| c.is_ascii_digit();
     let like = |text: &str, rest: fn(char) -> bool| {
@@ -250,8 +269,8 @@ fn word(word: &str) -> String {
         && like(core, |c| "TZ-:.+".contains(c))
     {
         "TIME"
-    } else if core.matches('.').count() == 3 && like(core, |c| "./:".contains(c)) {
-        "ADDRESS"
+    } else if core.ends_with('B') && like(core, |c| c == 'B') {
+        "SIZE"
     } else if core.len() >= 12 && like(core, |c| c.is_ascii_lowercase()) {
         "ID"
     } else {

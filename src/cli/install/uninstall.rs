@@ -188,9 +188,11 @@ fn removals(world: &World, keep: bool) -> Vec<Removal> {
             Step::CreateNetwork(_) | Step::CreateService(_) | Step::UpdateService { .. } => {}
         }
     }
-    let secrets = world.secrets.values();
+    let mut secrets: Vec<_> = world.secrets.values().collect();
+    secrets.sort_by(|a, b| a.name.cmp(&b.name));
     all.extend(
         secrets
+            .into_iter()
             .filter(|secret| {
                 names::SECRETS.contains(&secret.name.as_str())
                     && ours(&secret.labels)

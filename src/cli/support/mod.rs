@@ -252,7 +252,10 @@ async fn logs(session: &Session, tail: u64, patient: &Patient, bundle: &mut Bund
         tail: Some(tail),
         ..LogOptions::default()
     };
-    for service in patient.view.world.services.values().filter(|s| s.is_ours()) {
+    let services = patient.view.world.services.values();
+    let mut services: Vec<_> = services.filter(|s| s.is_ours()).collect();
+    services.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+    for service in services {
         let path = format!("logs/{}.log", service.spec.name);
         let mut text = String::new();
         let read = async {
