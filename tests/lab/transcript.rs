@@ -176,7 +176,8 @@ fn updates() -> bool {
 }
 
 /// Commands that change nothing.
-const LOOKS: [&str; 9] = [
+const LOOKS: [&str; 10] = [
+    "skep logs",
     "skep get",
     "skep describe",
     "skep routes",
