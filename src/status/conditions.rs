@@ -248,7 +248,7 @@ pub(super) fn programmed(
     if faults.all_routes && finding.status == ConditionStatus::True {
         finding.status = ConditionStatus::False;
         PARTLY.clone_into(&mut finding.reason);
-        finding.message = "proxies refuse all routes".to_owned();
+        "proxies refuse all routes".clone_into(&mut finding.message);
     }
     let reason = if finding.status != ConditionStatus::True {
         &finding.reason
