@@ -39,7 +39,8 @@ pub struct ProxyCounts {
     pub running: u64,
     /// Running tasks of the newest definition.
     pub updated: u64,
-    /// Running tasks that have acknowledged the routes in force.
+    /// Running tasks that have the routes in force: each taken, or refused by name (see
+    /// `routes.refused`).
     pub programmed: u64,
 }
 
@@ -78,12 +79,13 @@ pub struct RouteCounts {
     pub total: u64,
     /// Of these, routes without any endpoint.
     pub degraded: u64,
-    /// Routes (or services) that were refused because of a fault.
+    /// Routes that were refused because of a fault, and services whose faults concern no route.
     pub rejected: u64,
     /// Certificates, routes and backends that proxies refuse; what they had before stays.
     pub refused: u64,
     /// What only the proxies know: what they refuse, and certificates from Docker secrets that
-    /// need attention; the first 20.
+    /// need attention; the first 20, of each service in turn. One of reason `MoreRefused` says how
+    /// many refusals are not listed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<RouteFault>,
 }
@@ -99,8 +101,8 @@ pub struct RouteFault {
     /// The value of that label.
     pub value: String,
     /// CamelCase reason: `CertificateUnusable`, `PasswordsUnusable`, `AuthoritiesUnusable`,
-    /// `RouteRefused`, `BackendRefused`, `CertificateExpired`, `CertificateExpiring` or
-    /// `CertificateHostMismatch`.
+    /// `RouteRefused`, `BackendRefused`, `CertificateExpired`, `CertificateExpiring`,
+    /// `CertificateHostMismatch`, `SecretWaits` or `MoreRefused`.
     pub reason: String,
     /// What is wrong.
     pub message: String,

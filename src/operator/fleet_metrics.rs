@@ -98,7 +98,8 @@ impl FleetMetrics {
     /// Takes what a cluster's status lists and what its proxies tell. Nothing of a cluster that
     /// is gone stays when both are empty.
     pub fn tell(&self, cluster: &str, faults: &[RouteFault], fleet: &[ProxyReport]) {
-        let faults = faults.iter().map(|fault| {
+        let blamed = faults.iter().filter(|fault| !fault.service.is_empty());
+        let faults = blamed.map(|fault| {
             let labels = FaultLabels {
                 cluster: cluster.to_owned(),
                 service: fault.service.clone(),

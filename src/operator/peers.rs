@@ -12,24 +12,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_util::sync::CancellationToken;
 
 use super::reconcile::Key;
-use super::report::report_of;
+use super::report::{report_of, since_epoch};
 use crate::control::ProxyState;
 use crate::runtime::{Wake, Waker};
 use crate::status::ProxyReport;
+use crate::world::certificates::NEAR_END;
 
 /// Between two questions.
 const EVERY: Duration = Duration::from_secs(1);
 /// A replica that has not answered by then is not there.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The longest answer: some 100,000 proxies.
+/// The longest answer: some 50,000 proxies.
 const LONGEST: usize = 16 << 20;
+/// So many refusals, and so many certificates, are told at most, shared out among the proxies.
+const PARTS: usize = 10_000;
+/// A certificate is told so long before it counts as near its end.
+const MARGIN: i64 = 24 * 3_600;
 
 /// The proxies of other replicas, by cluster. Clones share them.
 #[derive(Clone, Debug)]
@@ -71,12 +76,14 @@ impl Default for Peers {
 }
 
 impl Peers {
-    /// What this replica tells the others of its own proxies, as JSON.
+    /// What this replica tells the others of its own proxies, as JSON: of what they refuse as much
+    /// as fits, and of their certificates those that need attention.
     #[must_use]
     pub fn tell(&self, proxies: Vec<ProxyState>) -> String {
+        let (share, now) = (PARTS / proxies.len().max(1), since_epoch());
         let proxies = proxies.into_iter().map(|proxy| Proxy {
             cluster: proxy.cluster.clone(),
-            report: report_of(proxy),
+            report: short(report_of(proxy), share, now),
         });
         let told = Told {
             instance: self.instance.to_string(),
@@ -106,35 +113,40 @@ impl Peers {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
-            let told = self.ask(&name).await;
-            for cluster in self.learn(told) {
+            let (told, unknown) = self.ask(&name).await;
+            for cluster in self.learn(told, unknown) {
                 waker.wake(Key::Cluster(cluster), Wake::Observed);
             }
         }
     }
 
-    /// The answers of all replicas but this one.
-    async fn ask(&self, name: &str) -> Vec<Told> {
+    /// The answers of all replicas but this one, and how many are there whose answer is too long.
+    async fn ask(&self, name: &str) -> (Vec<Told>, usize) {
         let addresses: BTreeSet<SocketAddr> = match lookup_host(name).await {
             Ok(found) => found.collect(),
-            Err(_) => return Vec::new(),
+            Err(_) => return (Vec::new(), 0),
         };
         if addresses.len() < 2 {
-            return Vec::new();
+            return (Vec::new(), 0);
         }
         let answers = join_all(addresses.into_iter().map(|address| async move {
-            let answer = tokio::time::timeout(PATIENCE, fetch(address)).await;
+            let answer = tokio::time::timeout(PATIENCE, fetch(address, LONGEST)).await;
             answer.ok().flatten()
         }));
-        let others = answers.await.into_iter().flatten();
-        others
-            .filter(|told| *told.instance != *self.instance)
-            .collect()
+        let (mut others, mut unknown) = (Vec::new(), 0);
+        for answer in answers.await.into_iter().flatten() {
+            match answer {
+                Answer::Told(told) if *told.instance != *self.instance => others.push(told),
+                Answer::Told(_) => {}
+                Answer::TooLong => unknown += 1,
+            }
+        }
+        (others, unknown)
     }
 
     /// Takes over what was told; the clusters for which it is news.
-    fn learn(&self, told: Vec<Told>) -> BTreeSet<String> {
-        let replicas = told.len();
+    fn learn(&self, told: Vec<Told>, unknown: usize) -> BTreeSet<String> {
+        let replicas = told.len() + unknown;
         let mut proxies: BTreeMap<String, Vec<ProxyReport>> = BTreeMap::new();
         for proxy in told.into_iter().flat_map(|told| told.proxies) {
             let known = proxies.entry(proxy.cluster).or_default();
@@ -160,8 +172,27 @@ impl Peers {
     }
 }
 
+/// A report without what the others can do without.
+fn short(mut report: ProxyReport, share: usize, now: i64) -> ProxyReport {
+    report.more = report.refused.len().saturating_sub(share);
+    report.refused.truncate(share);
+    report
+        .certificates
+        .retain(|one| !one.uncovered.is_empty() || one.not_after <= now + NEAR_END + MARGIN);
+    report.certificates.truncate(share);
+    report
+}
+
+/// What a replica answers.
+#[derive(Debug)]
+enum Answer {
+    Told(Told),
+    /// It is there, and what it knows is not known.
+    TooLong,
+}
+
 /// One question; `None` when it is not answered as it should be.
-async fn fetch(address: SocketAddr) -> Option<Told> {
+async fn fetch(address: SocketAddr, longest: usize) -> Option<Answer> {
     let stream = TcpStream::connect(address).await.ok()?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
@@ -172,9 +203,13 @@ async fn fetch(address: SocketAddr) -> Option<Told> {
         .ok()?;
     let answer = async {
         let response = sender.send_request(request).await.ok()?;
-        let body = Limited::new(response.into_body(), LONGEST);
-        let bytes = body.collect().await.ok()?.to_bytes();
-        serde_json::from_slice(&bytes).ok()
+        let body = Limited::new(response.into_body(), longest);
+        match body.collect().await {
+            Ok(body) => serde_json::from_slice(&body.to_bytes())
+                .ok()
+                .map(Answer::Told),
+            Err(fault) => fault.is::<LengthLimitError>().then_some(Answer::TooLong),
+        }
     };
     tokio::select! {
         answer = answer => answer,
@@ -203,18 +238,54 @@ mod tests {
     fn what_another_replica_tells_is_known_and_news_only_once() {
         let (one, other) = (Peers::default(), Peers::default());
         assert!(!one.exist());
-        let news = one.learn(vec![told(&other, vec![proxy("t1", "v1")])]);
+        let news = one.learn(vec![told(&other, vec![proxy("t1", "v1")])], 0);
         assert_eq!(news, ["east".to_owned()].into());
         assert!(one.exist());
         assert_eq!(one.proxies("east")[0].acked.as_deref(), Some("v1"));
         assert!(
-            one.learn(vec![told(&other, vec![proxy("t1", "v1")])])
+            one.learn(vec![told(&other, vec![proxy("t1", "v1")])], 0)
                 .is_empty()
         );
-        let news = one.learn(vec![told(&other, vec![proxy("t1", "v2")])]);
+        let news = one.learn(vec![told(&other, vec![proxy("t1", "v2")])], 0);
         assert_eq!(news.len(), 1);
-        assert_eq!(one.learn(Vec::new()).len(), 1, "a replica that is gone");
+        assert_eq!(one.learn(Vec::new(), 0).len(), 1, "a replica that is gone");
         assert!(one.proxies("east").is_empty());
+    }
+
+    fn told_by(answer: Option<Answer>) -> Told {
+        match answer {
+            Some(Answer::Told(told)) => told,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_bounded_and_the_rest_is_counted() {
+        let certificate = |not_after, uncovered: &[&str]| crate::status::FileCertificate {
+            not_after,
+            uncovered: uncovered.iter().map(ToString::to_string).collect(),
+            ..crate::status::FileCertificate::default()
+        };
+        let refusal = |name: usize| crate::status::Refusal {
+            part: crate::status::Part::Route,
+            name: name.to_string(),
+            reason: String::new(),
+        };
+        let report = ProxyReport {
+            refused: (0..30).map(refusal).collect(),
+            certificates: vec![
+                certificate(2 * NEAR_END, &[]),
+                certificate(NEAR_END, &[]),
+                certificate(2 * NEAR_END, &["a.x"]),
+            ],
+            ..ProxyReport::default()
+        };
+        let told = short(report, 10, 0);
+        assert_eq!((told.refused.len(), told.more), (10, 20));
+        assert_eq!(told.certificates.len(), 2);
+        let one = Peers::default();
+        one.learn(Vec::new(), 1);
+        assert!(one.exist(), "a replica whose answer is too long");
     }
 
     #[tokio::test]
@@ -234,9 +305,11 @@ mod tests {
             };
             tokio::spawn(crate::web::serve(listener, state, CancellationToken::new()));
         }
-        let own = fetch(addresses[0]).await.unwrap();
+        let own = told_by(fetch(addresses[0], LONGEST).await);
         assert_eq!(*own.instance, *one.instance);
-        let answer = fetch(addresses[1]).await.unwrap();
+        let long = fetch(addresses[1], 9).await;
+        assert!(matches!(long, Some(Answer::TooLong)), "{long:?}");
+        let answer = told_by(fetch(addresses[1], LONGEST).await);
         assert_eq!(*answer.instance, *other.instance);
         assert_eq!(answer.proxies.len(), 1);
     }

@@ -13,7 +13,7 @@ use super::vault::Vault;
 use super::view::{View, Views};
 use crate::control::server::Server;
 use crate::control::{ProxyState, Snapshot, wire};
-use crate::route::{RouteTable, RowState};
+use crate::route::RouteTable;
 use crate::runtime::{Wake, Waker};
 use crate::world::World;
 use crate::world::certificates::unknown_kinds;
@@ -153,10 +153,6 @@ impl Publisher {
             let labels = ClusterLabels {
                 cluster: cluster.clone(),
             };
-            let rejected = routing
-                .rows
-                .iter()
-                .filter(|row| row.state == RowState::Rejected);
             let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
             self.telemetry
                 .routes
@@ -165,7 +161,7 @@ impl Publisher {
             self.telemetry
                 .rejected
                 .get_or_create(&labels)
-                .set(gauge(rejected.count()));
+                .set(gauge(routing.rejected()));
         }
     }
 

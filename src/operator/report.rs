@@ -21,6 +21,9 @@ use crate::world::declared::Declared;
 /// longest pause between two of their attempts.
 const GATHERING: Duration = Duration::from_secs(8);
 
+/// The longest reason of a refusal.
+const REASON: usize = 300;
+
 /// How long a status must have stood where several replicas tell it.
 const SETTLED: Duration = Duration::from_secs(2);
 
@@ -143,11 +146,13 @@ pub(super) fn report_of(proxy: ProxyState) -> ProxyReport {
             _ => Part::Listener,
         },
         name: one.name,
-        reason: one.reason,
+        // The same in all replicas, whoever the proxy is connected to.
+        reason: one.reason.chars().take(REASON).collect(),
     });
     ProxyReport {
         certificates: certificates.collect(),
         refused: refused.collect(),
+        more: 0,
         task: proxy.task,
         acked: proxy.acked,
         settled: proxy.settled,

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+pub(crate) use files::files;
+
 use super::{ClusterRouting, Routing, RowState, SecretText, build};
 use crate::names;
 use crate::world::certificates::certificates;
@@ -136,11 +138,12 @@ fn tell_dead_ends(cluster: &mut ClusterRouting) {
                 shown.contains(&wild) || table.passthroughs.contains_key(&wild)
             })
     };
-    let sent = table.routes.values();
-    let sent = sent.filter(|route| route.policy.https_only.is_some() && dark(&route.host));
-    let sent: BTreeSet<String> = sent.map(|route| route.host.clone()).collect();
+    let sent = table.routes.iter();
+    let sent = sent.filter(|(_, route)| route.policy.https_only.is_some() && dark(&route.host));
+    let sent: BTreeSet<String> = sent.map(|(name, _)| name.clone()).collect();
     for row in &mut cluster.rows {
-        if row.state == RowState::Active && sent.contains(&row.host) {
+        if row.state == RowState::Active && row.tls != "passthrough" && sent.contains(&row.route())
+        {
             row.state = RowState::Warning;
             "NoCertificate".clone_into(&mut row.reason);
             row.message = format!(

@@ -48,6 +48,19 @@ pub struct ClusterRouting {
     pub notes: Vec<Note>,
 }
 
+impl ClusterRouting {
+    /// How many routes are rejected, whatever number of faults each has.
+    #[must_use]
+    pub fn rejected(&self) -> usize {
+        let rows = self.rows.iter();
+        let rows = rows.filter(|row| row.state == RowState::Rejected);
+        let places: BTreeSet<_> = rows
+            .map(|row| (&row.service, &row.host, &row.path, &row.when))
+            .collect();
+        places.len()
+    }
+}
+
 /// What became of one service at one host and path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {

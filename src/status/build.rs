@@ -11,7 +11,7 @@ use crate::api::status::{NetworkStatus, RouteCounts};
 use crate::api::{Condition, ConditionType, Status};
 use crate::names;
 use crate::plan::{Plan, Step};
-use crate::route::{ClusterRouting, RowState};
+use crate::route::ClusterRouting;
 use crate::world::{Declared, Service, World};
 
 /// What a status is made from.
@@ -89,7 +89,7 @@ fn in_force(
     let faults = inputs.routing.map_or_else(Faults::default, |routing| {
         faults::faults(inputs.world, routing, proxies.reports.iter(), now)
     });
-    status.routes.refused = faults.refused.len() as u64;
+    status.routes.refused = faults.count as u64;
     status.routes.faults = faults.listed();
     let mut findings = vec![
         conditions::accepted(inputs.declared),
@@ -191,14 +191,10 @@ fn routes(routing: &ClusterRouting) -> RouteCounts {
                 backend.is_none_or(|backend| backend.endpoints.is_empty())
             })
     });
-    let rejected = routing
-        .rows
-        .iter()
-        .filter(|r| r.state == RowState::Rejected);
     RouteCounts {
         total: table.routes.len() as u64,
         degraded: idle.count() as u64,
-        rejected: rejected.count() as u64,
+        rejected: routing.rejected() as u64,
         ..RouteCounts::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::faults::Faults;
+use super::faults::{Faults, MOST};
 use super::placement::Nodes;
 use super::proxies::Proxies;
 use crate::api::service_cluster::{Placement, Proxy, ProxyMode, PublishMode};
@@ -244,7 +244,12 @@ pub(super) fn programmed(
     faults: &Faults,
     warnings: &[Note],
 ) -> Finding {
-    let finding = acknowledged(service, proxies, &faults.others);
+    let mut finding = acknowledged(service, proxies, &faults.others);
+    if faults.all_routes && finding.status == ConditionStatus::True {
+        finding.status = ConditionStatus::False;
+        PARTLY.clone_into(&mut finding.reason);
+        "proxies refuse all routes".clone_into(&mut finding.message);
+    }
     let reason = if finding.status != ConditionStatus::True {
         &finding.reason
     } else if !faults.refused.is_empty() {
@@ -256,11 +261,14 @@ pub(super) fn programmed(
     } else {
         return finding;
     };
-    let refused = faults.refused.iter().map(sentence);
-    let worries = faults.warnings.iter().map(sentence);
+    let refused = faults.refused.iter().take(MOST).map(sentence);
+    let more = faults.count.checked_sub(MOST).filter(|more| *more > 0);
+    let more = more.map(|more| format!("{more} more are refused"));
+    let worries = faults.warnings.iter().take(MOST).map(sentence);
     let notes = warnings.iter().map(|warning| warning.message.clone());
     let all: Vec<String> = std::iter::once(finding.message.clone())
         .chain(refused)
+        .chain(more)
         .chain(notes)
         .chain(worries)
         .collect();

@@ -1,16 +1,19 @@
 //! Whose fault it is: from what proxies refuse, and from the certificates that only they can read,
 //! back to the service and the label that asked for it.
 
-use std::collections::BTreeSet;
+mod book;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::certificates::{ends, told_end};
 use super::{FileCertificate, Part, ProxyReport, Refusal};
 use crate::api::grammar::shown;
-use crate::api::labels::{self, Label, RouteLabels};
+use crate::api::labels::{Label, RouteLabels};
 use crate::api::status::RouteFault;
 use crate::names;
-use crate::route::{CertificateSource, ClusterRouting, RowState};
-use crate::world::{Age, Service, World};
+use crate::route::ClusterRouting;
+use crate::world::{Service, World};
+use book::Book;
 
 /// Reasons of refused parts; all others are warnings.
 const REFUSALS: [&str; 5] = [
@@ -21,24 +24,46 @@ const REFUSALS: [&str; 5] = [
     "BackendRefused",
 ];
 /// So many are listed in a status.
-const MOST: usize = 20;
+pub(super) const MOST: usize = 20;
+/// The reason of the fault that stands for those that are not listed.
+pub(super) const MORE: &str = "MoreRefused";
+/// So many are put into words; the others are counted.
+const WORDED: usize = 1_000;
 
 /// What the proxies of a cluster found wrong.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
-    /// What they refuse because of one service's labels.
+    /// What they refuse because of one service's labels: one of each service, then the second of
+    /// each, and so on; the first 1,000.
     pub refused: Vec<RouteFault>,
-    /// Certificates from Docker secrets that need attention.
+    /// So many there are.
+    pub count: usize,
+    /// They refuse every route of the cluster.
+    pub all_routes: bool,
+    /// Certificates from Docker secrets that need attention, and secrets that have yet to come.
     pub warnings: Vec<RouteFault>,
     /// What they refuse and no service is to blame for, each as `NAME: reason`.
     pub others: BTreeSet<String>,
 }
 
 impl Faults {
-    /// As many as fit into a status, refusals first.
+    /// As many as fit into a status, refusals first; one more says how many refusals do not.
     pub(super) fn listed(&self) -> Vec<RouteFault> {
         let all = self.refused.iter().chain(&self.warnings);
-        all.take(MOST).cloned().collect()
+        let mut listed: Vec<RouteFault> = all.take(MOST).cloned().collect();
+        if self.count > MOST {
+            listed.push(RouteFault {
+                reason: MORE.to_owned(),
+                message: format!(
+                    "{} more parts are refused than are told here, whose routes show as served",
+                    self.count - MOST
+                ),
+                hint: "mend those that are told, or see `docker service logs` of the proxy service"
+                    .to_owned(),
+                ..RouteFault::default()
+            });
+        }
+        listed
     }
 }
 
@@ -54,41 +79,92 @@ pub(super) fn faults<'a>(
     fleet: impl Iterator<Item = &'a ProxyReport> + Clone,
     now: i64,
 ) -> Faults {
+    let mut book = Book::of(world, routing);
     let mut faults = Faults::default();
-    let mut seen = BTreeSet::new();
+    let mut waits = Vec::new();
+    let mut seen: BTreeSet<(Part, &str)> = BTreeSet::new();
+    let mut owned: BTreeMap<&str, Vec<(&Service, &Refusal)>> = BTreeMap::new();
     let refusals: BTreeSet<&Refusal> = fleet.clone().flat_map(|proxy| &proxy.refused).collect();
     for refusal in refusals {
         // Proxies may say it in different words.
-        if !seen.insert((refusal.part, &refusal.name)) {
+        if seen.contains(&(refusal.part, refusal.name.as_str())) {
             continue;
         }
-        if let Some(fault) = refused(world, routing, refusal) {
-            faults.refused.push(fault);
+        if let Some(service) = book.owner(refusal) {
+            if let Some(secret) = book.awaited(refusal) {
+                if waits.len() < WORDED {
+                    waits.push(wait(&mut book, refusal, service, &secret));
+                }
+                continue;
+            }
+            let name = service.spec.name.as_str();
+            owned.entry(name).or_default().push((service, refusal));
         } else {
             let Refusal { name, reason, .. } = refusal;
             faults.others.insert(format!("{name}: {reason}"));
         }
+        seen.insert((refusal.part, &refusal.name));
     }
+    faults.all_routes = book.are_all_routes(&seen);
+    // Another replica may have told a part of what its proxies refuse.
+    let more = fleet.clone().map(|proxy| match proxy.more {
+        0 => 0,
+        more => more + proxy.refused.len(),
+    });
+    let all = owned.values().map(Vec::len).sum::<usize>();
+    faults.count = all.max(more.max().unwrap_or(0));
+    let each = owned.values().flat_map(|of_one| of_one.iter().enumerate());
+    let mut turns: Vec<(usize, &(&Service, &Refusal))> = each.collect();
+    turns.sort_by_key(|(turn, _)| *turn);
+    let worded = turns.into_iter().take(WORDED);
+    faults.refused = worded
+        .filter_map(|(_, (service, refusal))| refused(&mut book, refusal, service))
+        .collect();
+    faults.warnings = worries(&mut book, fleet, now);
+    waits.dedup_by(|a, b| a.name == b.name && a.part == b.part);
+    faults.warnings.extend(waits);
+    faults
+}
+
+/// What is to be said of the certificates from secrets, those that end first before the others.
+fn worries<'a>(
+    book: &mut Book<'_>,
+    fleet: impl Iterator<Item = &'a ProxyReport>,
+    now: i64,
+) -> Vec<RouteFault> {
     let certificates: BTreeSet<&FileCertificate> =
         fleet.flat_map(|proxy| &proxy.certificates).collect();
     let mut warnings: Vec<(i64, RouteFault)> = Vec::new();
     for certificate in certificates {
-        warnings.extend(worries(world, routing, certificate, now));
+        warnings.extend(worry(book, certificate, now));
     }
     warnings.sort_by(|a, b| (a.0, &a.1.name, &a.1.reason).cmp(&(b.0, &b.1.name, &b.1.reason)));
     let mut seen = BTreeSet::new();
     warnings.retain(|(_, fault)| seen.insert((fault.name.clone(), fault.reason.clone())));
-    faults.warnings = warnings.into_iter().map(|(_, fault)| fault).collect();
-    faults
+    warnings.into_iter().map(|(_, fault)| fault).collect()
 }
 
-/// A refusal as the fault of one service; `None`: it is not.
-fn refused(world: &World, routing: &ClusterRouting, refusal: &Refusal) -> Option<RouteFault> {
+/// A refusal that ends by itself: the secret is new, and proxies get it when they are replaced.
+fn wait(book: &mut Book<'_>, refusal: &Refusal, service: &Service, secret: &str) -> RouteFault {
+    let message = format!(
+        "not all proxies have secret {secret} yet; until then what was there before stays, or requests are answered 503"
+    );
+    let names = ["ssl_cert", "ssl_key", "basic_auth", "backend_ca"];
+    let label = names
+        .into_iter()
+        .find_map(|name| secret_label(book, service, name, secret));
+    let hint = "wait until the proxies are replaced; if this stays, see the condition ProxyReady";
+    let fault = fault(refusal.part, &refusal.name, "SecretWaits", message);
+    blame(fault, service, label, hint.to_owned())
+}
+
+/// A refusal as the fault of the service that owns the part; `None`: it is not.
+fn refused(book: &mut Book<'_>, refusal: &Refusal, service: &Service) -> Option<RouteFault> {
     let (name, reason) = (&refusal.name, &refusal.reason);
     match refusal.part {
         Part::Listener => None,
         Part::Certificate => {
-            let (service, chain, key) = certificate(world, routing, name)?;
+            let (chain, key) = book.secrets(name)?;
             // The file that is spoken of first is the one at fault.
             let at = |secret: &str| reason.find(&format!("`{secret}`")).unwrap_or(usize::MAX);
             let (label, secret, what) = if at(key) < at(chain) {
@@ -101,26 +177,25 @@ fn refused(world: &World, routing: &ClusterRouting, refusal: &Refusal) -> Option
                 )
             };
             let message = format!(
-                "a proxy cannot use the certificate: {reason}; until then the last good one is shown, or none"
+                "a proxy cannot use the certificate: {reason}; until then the last good one is shown, or what stands in, or none"
             );
             let fault = fault(refusal.part, name, "CertificateUnusable", message);
             let hint = new_secret(what, label);
             Some(blame(
                 fault,
                 service,
-                secret_label(service, label, secret),
+                secret_label(book, service, label, secret),
                 hint,
             ))
         }
-        Part::Backend => backend(world, routing, refusal),
-        Part::Route | Part::Passthrough => route(world, routing, refusal),
+        Part::Backend => backend(book, refusal, service),
+        Part::Route | Part::Passthrough => Some(route(book, refusal, service)),
     }
 }
 
-fn backend(world: &World, routing: &ClusterRouting, refusal: &Refusal) -> Option<RouteFault> {
+fn backend(book: &mut Book<'_>, refusal: &Refusal, service: &Service) -> Option<RouteFault> {
     let (name, reason) = (&refusal.name, &refusal.reason);
-    let backend = routing.table.backends.get(name)?;
-    let service = service(world, &backend.service)?;
+    let backend = book.routing.table.backends.get(name)?;
     let until = "until then its last good settings stay, or requests are answered 503";
     let message = format!("a proxy cannot use the backend: {reason}; {until}");
     let tls = backend.tls.as_ref();
@@ -132,81 +207,79 @@ fn backend(world: &World, routing: &ClusterRouting, refusal: &Refusal) -> Option
         return Some(blame(
             fault,
             service,
-            secret_label(service, "backend_ca", ca),
+            secret_label(book, service, "backend_ca", ca),
             hint,
         ));
     }
     let fault = fault(refusal.part, name, "BackendRefused", message);
     let names = ["backend_tls_name", "ssl_backend", "hosts"];
-    let label = any_label(service, &names, |_| true);
+    let label = book.any_label(service, &names, |_| true);
     Some(blame(fault, service, label, correct()))
 }
 
-fn route(world: &World, routing: &ClusterRouting, refusal: &Refusal) -> Option<RouteFault> {
+fn route(book: &mut Book<'_>, refusal: &Refusal, service: &Service) -> RouteFault {
     let (name, reason) = (&refusal.name, &refusal.reason);
     let passed = refusal.part == Part::Passthrough;
-    let rows = routing.rows.iter().filter(|row| {
-        let here = if passed {
-            row.tls == "passthrough" && row.host == *name
-        } else {
-            row.tls != "passthrough" && row.route() == *name
-        };
-        here && row.state != RowState::Rejected
-    });
-    let host = rows.clone().next()?.host.clone();
-    // The oldest service at a place decides over it.
-    let services = rows.filter_map(|row| service(world, &row.service));
-    let service = services.min_by_key(|it| (Age::of(&it.created_at), it.spec.name.clone()))?;
+    let host = book.rows(refusal).first().map(|row| row.host.clone());
     let until = "until then the last good route stays, or its requests are answered 503";
     let message = format!("a proxy cannot serve the route: {reason}; {until}");
-    let policy = routing.table.routes.get(name).map(|route| &route.policy);
+    let policy = book
+        .routing
+        .table
+        .routes
+        .get(name)
+        .map(|route| &route.policy);
     let users = policy.and_then(|policy| policy.basic_auth.as_ref());
     if let Some(users) = users.map(|users| users.secret.as_str())
         && reason.contains(users)
     {
         let fault = fault(refusal.part, name, "PasswordsUnusable", message);
         let hint = new_secret("the lines that `htpasswd -B` writes", "basic_auth");
-        return Some(blame(
-            fault,
-            service,
-            secret_label(service, "basic_auth", users),
-            hint,
-        ));
+        let label = secret_label(book, service, "basic_auth", users);
+        return blame(fault, service, label, hint);
     }
     let fault = fault(refusal.part, name, "RouteRefused", message);
-    let has = |route: &RouteLabels| route.hosts.iter().any(|it| it.as_str() == host);
+    let has = |route: &RouteLabels| {
+        route
+            .hosts
+            .iter()
+            .any(|it| Some(it.as_str()) == host.as_deref())
+    };
     let names = if passed {
         ["ssl_passthrough", "hosts"]
     } else {
         ["hosts", "default_backend"]
     };
-    let label = any_label(service, &names, has).or_else(|| any_label(service, &names, |_| true));
-    Some(blame(fault, service, label, correct()))
+    let label = book
+        .any_label(service, &names, has)
+        .or_else(|| book.any_label(service, &names, |_| true));
+    blame(fault, service, label, correct())
 }
 
 /// What is to be said of a certificate from a secret: with its end, by which these are sorted.
-fn worries(
-    world: &World,
-    routing: &ClusterRouting,
-    told: &FileCertificate,
-    now: i64,
-) -> Vec<(i64, RouteFault)> {
-    let Some((service, chain, _)) = certificate(world, routing, &told.name) else {
+fn worry(book: &mut Book<'_>, told: &FileCertificate, now: i64) -> Vec<(i64, RouteFault)> {
+    let end = ends(told.not_after, now).filter(|_| told.not_after != 0);
+    if end.is_none() && told.uncovered.is_empty() {
+        return Vec::new();
+    }
+    let (owner, secrets) = (
+        book.owner_of_certificate(&told.name),
+        book.secrets(&told.name),
+    );
+    let (Some(service), Some((chain, _))) = (owner, secrets) else {
         return Vec::new();
     };
-    let label = || secret_label(service, "ssl_cert", chain);
+    let label = secret_label(book, service, "ssl_cert", chain);
     let part = |reason, message| fault(Part::Certificate, &told.name, reason, message);
     let mut worries = Vec::new();
-    if told.not_after != 0
-        && let Some((reason, what)) = ends(told.not_after, now)
-    {
+    if let Some((reason, what)) = end {
         let day = told_end(told.not_after);
         let fault = part(
             reason,
             format!("the certificate in secret {chain} {what} on {day}"),
         );
         let hint = new_secret("a new chain in PEM", "ssl_cert");
-        worries.push((told.not_after, blame(fault, service, label(), hint)));
+        worries.push((told.not_after, blame(fault, service, label.clone(), hint)));
     }
     if !told.uncovered.is_empty() {
         let hosts = told.uncovered.join(", ");
@@ -217,50 +290,26 @@ fn worries(
         let fault = part("CertificateHostMismatch", message);
         worries.push((
             told.not_after,
-            blame(fault, service, label(), hint.to_owned()),
+            blame(fault, service, label, hint.to_owned()),
         ));
     }
     worries
 }
 
-/// The service that a certificate from files is of, and the secrets it comes from.
-fn certificate<'a>(
-    world: &'a World,
-    routing: &'a ClusterRouting,
-    name: &str,
-) -> Option<(&'a Service, &'a str, &'a str)> {
-    let CertificateSource::Files { chain, key } = &routing.table.certificates.get(name)?.source
-    else {
-        return None;
-    };
-    let owner = names::owner_of_certificate(name)?;
-    Some((service(world, owner)?, chain, key))
-}
-
-fn service<'a>(world: &'a World, name: &str) -> Option<&'a Service> {
-    world.services.values().find(|it| it.spec.name == name)
-}
-
 /// The label of a service by which it names a secret.
-fn secret_label(service: &Service, name: &'static str, secret: &str) -> Option<Label> {
+fn secret_label(
+    book: &mut Book<'_>,
+    service: &Service,
+    name: &'static str,
+    secret: &str,
+) -> Option<Label> {
     let stack = service.spec.labels.get(names::LABEL_STACK);
-    any_label(service, &[name], |route| {
+    book.any_label(service, &[name], |route| {
         route.label(name).is_some_and(|label| {
             let in_stack = stack.map(|stack| format!("{stack}_{}", label.value));
             label.value == secret || in_stack.as_deref() == Some(secret)
         })
     })
-}
-
-/// The first of these labels that a fitting route of a service has.
-fn any_label(
-    service: &Service,
-    names: &[&'static str],
-    fits: impl Fn(&RouteLabels) -> bool,
-) -> Option<Label> {
-    let routes = labels::read(&service.spec.labels).routes;
-    let mut fitting = routes.iter().filter(|route| fits(route));
-    fitting.find_map(|route| names.iter().find_map(|name| route.label(name).cloned()))
 }
 
 fn fault(part: Part, name: &str, reason: &str, message: String) -> RouteFault {

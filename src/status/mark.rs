@@ -1,6 +1,6 @@
 //! What the proxies found, written into the rows of a routing that was made without them.
 
-use super::faults::is_refusal;
+use super::faults::{MORE, is_refusal};
 use crate::api::grammar::shown;
 use crate::api::status::RouteFault;
 use crate::route::{ClusterRouting, Row, RowState};
@@ -9,7 +9,12 @@ use crate::world::World;
 /// Marks the rows that these faults of a status speak of. A fault whose label has changed since
 /// is of no matter any more.
 pub fn mark(world: &World, routing: &mut ClusterRouting, faults: &[RouteFault]) {
-    for fault in faults.iter().filter(|fault| stands(world, fault)) {
+    for fault in faults {
+        if fault.reason == MORE {
+            routing.rows.push(unlisted(fault));
+        } else if !stands(world, fault) {
+            continue;
+        }
         let concerned = concerned(routing, fault);
         for index in concerned {
             let row = &mut routing.rows[index];
@@ -49,8 +54,13 @@ fn concerned(routing: &ClusterRouting, fault: &RouteFault) -> Vec<usize> {
         };
         targets.is_some_and(|targets| targets.iter().any(|target| target.backend == *name))
     };
+    // One that stands in, or that a service of the same pair owns too, is in no row by its name.
+    let certificate = table.certificates.get(name);
+    let is_shown_at = |host: &String| {
+        certificate.is_some_and(|it| it.hosts.contains(host) || it.stands_in.contains_key(host))
+    };
     let here = |row: &Row| match fault.part.as_str() {
-        "Certificate" => row.tls == *name,
+        "Certificate" => row.tls == *name || row.tls != "passthrough" && is_shown_at(&row.host),
         "Passthrough" => row.tls == "passthrough" && row.host == *name,
         "Backend" => uses_backend(row),
         _ => row.route() == *name,
@@ -61,6 +71,16 @@ fn concerned(routing: &ClusterRouting, fault: &RouteFault) -> Vec<usize> {
     })
     .map(|(index, _)| index)
     .collect()
+}
+
+/// A row of no host and no service for the refusals that a status has no room for.
+fn unlisted(fault: &RouteFault) -> Row {
+    Row {
+        state: RowState::Refused,
+        reason: fault.reason.clone(),
+        message: format!("{} ({})", fault.message, fault.hint),
+        ..Row::default()
+    }
 }
 
 fn told(row: &Row, fault: &RouteFault) -> Row {

@@ -28,6 +28,8 @@ pub struct ProxyReport {
     pub nack: Option<String>,
     /// What it does not take of the routes in force, one by one.
     pub refused: Vec<Refusal>,
+    /// So many more it does not take; another replica of the operator left them out.
+    pub more: usize,
     /// The certificates that it has from Docker secrets.
     pub certificates: Vec<FileCertificate>,
 }

@@ -48,6 +48,8 @@ struct Difference {
 struct Refused {
     version: Option<String>,
     reason: String,
+    /// The refused response held others too, so nothing is known of this one.
+    whole: bool,
 }
 
 #[derive(Debug)]
@@ -164,7 +166,12 @@ impl Subscription {
         let refused: Vec<_> = refused
             .filter_map(|(name, reason)| {
                 let version = sent.sent.remove(&name)?;
-                Some((name, Refused { version, reason }))
+                let refused = Refused {
+                    version,
+                    reason,
+                    whole: false,
+                };
+                Some((name, refused))
             })
             .collect();
         self.accept(sent, published);
@@ -223,6 +230,7 @@ impl Subscription {
                 difference.refused = Some(Refused {
                     version: sent,
                     reason: own.unwrap_or(message).to_owned(),
+                    whole: size > 1,
                 });
             }
         }
@@ -336,23 +344,44 @@ impl Subscription {
         self.concluded && self.differs.is_empty() && self.outstanding.is_none()
     }
 
-    /// The client has taken or refused all that may be sent to it.
+    /// The client has taken all that may be sent to it, or refused it by name.
     pub(super) fn is_settled(&self, published: &Published, gate: Gate) -> bool {
         let mut waiting = self.waiting(published);
         let kept = |name| !gate.removals && published.get(self.kind, name).is_none();
-        self.outstanding.is_none() && waiting.all(|(name, _)| kept(name))
+        self.outstanding.is_none()
+            && waiting.all(|(name, _)| kept(name))
+            && !self.refuses_whole(published)
     }
 
-    /// What of the published the client does not take.
-    pub(super) fn standing(&self, published: &Published) -> impl Iterator<Item = Told> {
+    /// What of the published the client does not take, by name. A client that refuses whole
+    /// responses tells nothing of any name: those that were sent alone may be as innocent.
+    pub(super) fn standing<'a>(
+        &'a self,
+        published: &'a Published,
+    ) -> impl Iterator<Item = Told> + 'a {
+        let whole = self.refuses_whole(published);
+        let refused = self.refusals_of(published).filter(move |_| !whole);
+        refused.map(|(name, refused)| Told {
+            type_url: self.kind,
+            name: name.clone(),
+            reason: refused.reason.clone(),
+        })
+    }
+
+    fn refuses_whole(&self, published: &Published) -> bool {
+        self.refusals_of(published)
+            .any(|(_, refused)| refused.whole)
+    }
+
+    /// The refusals of what is still published.
+    fn refusals_of<'a>(
+        &'a self,
+        published: &'a Published,
+    ) -> impl Iterator<Item = (&'a String, &'a Refused)> {
         self.differs.iter().filter_map(|(name, difference)| {
             let refused = difference.refused.as_ref()?;
             let now = version(published.get(self.kind, name));
-            (refused.version == now).then(|| Told {
-                type_url: self.kind,
-                name: name.clone(),
-                reason: refused.reason.clone(),
-            })
+            (refused.version == now).then_some((name, refused))
         })
     }
 
@@ -374,15 +403,9 @@ impl Subscription {
 
     /// Forgets the last refusal once what was refused has been mended.
     fn settle(&mut self, published: &Published) {
-        let stands = |(name, difference): (&String, &Difference)| {
-            let now = version(published.get(self.kind, name));
-            difference
-                .refused
-                .as_ref()
-                .is_some_and(|refused| refused.version == now)
-        };
         if self.refused.is_some()
-            && (self.differs.is_empty() || self.refusals == 0 && !self.differs.iter().any(stands))
+            && (self.differs.is_empty()
+                || self.refusals == 0 && self.refusals_of(published).next().is_none())
         {
             self.refused = None;
         }

@@ -289,6 +289,30 @@ fn a_client_that_refuses_everything_is_soon_left_alone() {
 }
 
 #[test]
+fn who_refuses_whole_responses_blames_no_name_and_has_nothing_settled() {
+    let names: Vec<_> = (0..200).map(|n| format!("b{n:03}")).collect();
+    let items: Vec<_> = names.iter().map(|name| (name.as_str(), BAD)).collect();
+    let mut session = subscribed();
+    let first = Published::first(snapshot(&items, &[]));
+    let refuse_all = |mut queue: Vec<DeltaDiscoveryResponse>, session: &mut ServerSession| {
+        while let Some(response) = queue.pop() {
+            let refused = (response.type_url == BACKEND).then_some("no memory");
+            queue.extend(session.request(answer(&response, refused)).unwrap());
+        }
+    };
+    let said = session.publish(Arc::clone(&first));
+    refuse_all(said, &mut session);
+    assert_eq!((session.refused(), session.settled()), (vec![], None));
+    assert_eq!(session.nack().as_deref(), Some("no memory"));
+
+    let mended = first.next(snapshot::<&str>(&[], &[]));
+    let said = session.publish(Arc::clone(&mended));
+    accept_all(&mut session, said);
+    assert_eq!(session.nack(), None);
+    assert_eq!(session.settled(), Some(mended.version()));
+}
+
+#[test]
 fn a_large_snapshot_travels_in_parts() {
     let content = "x".repeat(100_000);
     let names: Vec<_> = (0..40).map(|n| format!("b{n:02}")).collect();

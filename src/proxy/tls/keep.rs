@@ -117,6 +117,7 @@ impl Keep {
                 if print.is_some() {
                     self.refused.insert(name.to_owned(), (wanted, print));
                 }
+                self.stale |= self.certificates.contains_key(name);
                 if awaited { Ok(false) } else { Err(fault) }
             }
         }
@@ -263,7 +264,7 @@ impl Keep {
 
     /// Certificates change seldom: their names are put together anew, so that it cannot matter in
     /// which order changes came. Of several at one host the lowest turn has it, then the first by
-    /// name; what was refused has none.
+    /// name; one whose newer version is refused comes after those that are as they should be.
     fn name_certificates(&mut self) {
         let mut places = Vec::new();
         for (name, held) in &self.certificates {
@@ -275,7 +276,9 @@ impl Keep {
                     .map(|(host, turn)| (turn, name, host, held)),
             );
         }
-        places.sort_unstable_by_key(|(turn, name, ..)| (*turn, *name));
+        places.sort_unstable_by_key(|(turn, name, ..)| {
+            (*turn, self.refused.contains_key(*name), *name)
+        });
         let mut names = crate::proxy::table::Names::default();
         for (.., host, held) in places.into_iter().rev() {
             names.put(host, Arc::clone(&held.live));

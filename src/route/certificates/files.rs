@@ -11,7 +11,7 @@ use crate::world::{SecretsByName, TaskState, World};
 /// host's TLS away until all are replaced. Nothing is remembered: an operator that starts in the
 /// middle of a roll says the same.
 pub(super) fn mark_awaited(world: &World, name: &str, cluster: &mut ClusterRouting) {
-    let files = files(world, name);
+    let files = files(world, name).unwrap_or_default();
     let secrets = world.secrets_by_name();
     let mut awaited: BTreeMap<String, (&str, String)> = BTreeMap::new();
     for certificate in cluster.table.certificates.values_mut() {
@@ -35,6 +35,7 @@ pub(super) fn mark_awaited(world: &World, name: &str, cluster: &mut ClusterRouti
     for row in &mut cluster.rows {
         if let Some((reason, message)) = awaited.get(&row.host)
             && row.state == RowState::Active
+            && row.tls != "passthrough"
         {
             row.state = RowState::Warning;
             (*reason).clone_into(&mut row.reason);
@@ -75,8 +76,8 @@ fn why(known: &SecretsByName<'_>, secrets: &BTreeSet<&str>) -> (&'static str, St
 }
 
 /// The secrets that every proxy of a cluster has as files: those that are about to run too,
-/// because they may come from an older definition.
-fn files(world: &World, cluster: &str) -> BTreeSet<String> {
+/// because they may come from an older definition. `None`: there is none.
+pub(crate) fn files(world: &World, cluster: &str) -> Option<BTreeSet<String>> {
     let mut files: Option<BTreeSet<String>> = None;
     let mut keep = |have: BTreeSet<String>| {
         files = Some(match files.take() {
@@ -94,5 +95,5 @@ fn files(world: &World, cluster: &str) -> BTreeSet<String> {
             }
         }
     }
-    files.unwrap_or_default()
+    files
 }

@@ -37,6 +37,7 @@ fn routed(hosts: &[&str]) -> ClusterRouting {
         cluster.table.routes.insert(route.name(), route);
         cluster.rows.push(Row {
             host: (*host).to_owned(),
+            path: "/".to_owned(),
             ..Row::default()
         });
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::route::routing;
+use crate::route::{RowState, routing};
 use crate::status::mark;
 use crate::world::declared;
 use crate::world::testing::{Story, story};
@@ -264,4 +264,115 @@ fn what_a_row_said_before_is_not_lost() {
     let rows = cluster.rows.iter().filter(|row| row.host == "a.x");
     let states: Vec<RowState> = rows.map(|row| row.state).collect();
     assert_eq!(states, [RowState::Conflict, RowState::Refused]);
+}
+
+#[test]
+fn each_service_is_listed_before_the_second_fault_of_another_and_the_rest_is_counted() {
+    let many: Vec<String> = (0..40).map(|n| format!("h{n:02}.x")).collect();
+    let hosts = format!("hosts={}", many.join(","));
+    let world = story()
+        .network("eastnet")
+        .cluster("east", 1, SPEC)
+        .app("many", &["eastnet"], 1, &[&hosts, "port=80"])
+        .app("one", &["eastnet"], 1, &["hosts=z.x", "port=80"])
+        .world();
+    let hosts = many.iter().map(String::as_str).chain(["z.x"]);
+    let refused = hosts.map(|host| refusal(Part::Route, &format!("{host}/"), "bad"));
+    let found = found(&world, &[refusing(refused.collect())]);
+    assert_eq!((found.count, found.refused.len()), (41, 41));
+    assert!(found.all_routes);
+    let listed = found.listed();
+    assert_eq!(
+        (listed[0].service.as_str(), listed[1].service.as_str()),
+        ("many", "one")
+    );
+    assert_eq!(
+        (listed.len(), listed[20].reason.as_str()),
+        (21, "MoreRefused")
+    );
+    let mut routing = routing(&world, &declared(&world));
+    let cluster = routing.clusters.get_mut("east").unwrap();
+    mark(&world, cluster, &listed);
+    let told = &cluster.rows[0];
+    assert_eq!(
+        (told.host.as_str(), told.reason.as_str()),
+        ("", "MoreRefused")
+    );
+    assert!(told.message.starts_with("21 more"), "{}", told.message);
+}
+
+#[test]
+fn a_secret_that_proxies_have_yet_to_get_is_no_fault_of_its_label() {
+    let refused = || {
+        let users = refusal(Part::Route, "c.x/", "basic_auth: /run/secrets/users: none");
+        [refusing(vec![users])]
+    };
+    let with_proxy = |files: &[&str]| {
+        let files: Vec<_> = files.iter().map(ToString::to_string).collect();
+        swarm()
+            .service(
+                "skep-proxy-east",
+                &["eastnet"],
+                &[
+                    "dev.skep.managed-by=skep",
+                    "dev.skep.component=proxy",
+                    "dev.skep.cluster=east",
+                ],
+            )
+            .tasks("skep-proxy-east", 1)
+            .with(|world| {
+                let all = world.services.values_mut();
+                let proxy = all
+                    .into_iter()
+                    .find(|it| it.spec.name == "skep-proxy-east")
+                    .unwrap();
+                let mount = |name: &String| crate::world::FileMount {
+                    target: name.clone(),
+                    ..crate::world::FileMount::default()
+                };
+                proxy.spec.secrets = files.iter().map(mount).collect();
+                let id = proxy.id.clone();
+                for task in world.tasks.values_mut().filter(|task| task.service == id) {
+                    task.secret_files = files.iter().cloned().collect();
+                }
+            })
+            .world()
+    };
+    let waits = found(&with_proxy(&[]), &refused());
+    assert_eq!((waits.count, waits.refused.len()), (0, 0));
+    assert_eq!(
+        told(&waits.warnings[0]),
+        "pw com.docker.lb.basic_auth=users SecretWaits"
+    );
+    let there = found(&with_proxy(&["users"]), &refused());
+    assert_eq!((there.count, there.warnings.len()), (1, 0));
+}
+
+#[test]
+fn a_refused_certificate_that_stands_in_is_told_at_its_host() {
+    let pair = [
+        "hosts=a.x",
+        "port=81",
+        "path=/two",
+        "ssl_cert=web.cert",
+        "ssl_key=shop_b.key",
+    ];
+    let world = swarm().app("zz", &["eastnet"], 1, &pair).world();
+    let mut routing = routing(&world, &declared(&world));
+    let cluster = routing.clusters.get_mut("east").unwrap();
+    let certificate = &cluster.table.certificates["service/zz"];
+    assert!(certificate.stands_in.contains_key("a.x"), "{certificate:?}");
+    let row = |cluster: &ClusterRouting| {
+        let mut rows = cluster.rows.iter();
+        let all = rows.by_ref().filter(|row| row.service == "zz");
+        all.map(|row| row.state).collect::<Vec<_>>()
+    };
+    assert!(!row(cluster).contains(&RowState::Refused));
+    let bad = refusal(Part::Certificate, "service/zz", "file `web.cert`: bad");
+    mark(
+        &world,
+        cluster,
+        &found(&world, &[refusing(vec![bad])]).listed(),
+    );
+    assert!(row(cluster).contains(&RowState::Refused));
 }
