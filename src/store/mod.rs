@@ -79,21 +79,6 @@ pub async fn apply(engine: &Engine, cluster: &ServiceCluster) -> Result<Applied,
     apply_by(engine, &all, cluster, By::default()).await
 }
 
-/// As [`apply`], by a manager who has made sure that the cluster is its own or nobody's.
-pub async fn apply_as(
-    engine: &Engine,
-    cluster: &ServiceCluster,
-    manager: &str,
-) -> Result<Applied, Error> {
-    let all = clusters(engine).await?;
-    let by = By {
-        manager: Some(manager),
-        force: true,
-        over: None,
-    };
-    apply_by(engine, &all, cluster, by).await
-}
-
 /// As [`apply`], on somebody's behalf. `seen`: what was declared a moment ago; it is read again
 /// only when it turns out to be old.
 ///
@@ -180,15 +165,6 @@ pub fn would_apply(
         return Err(Error::Managed { name, manager });
     }
     Ok(after)
-}
-
-/// Tells who manages a cluster, as it is; nothing when it is gone.
-pub async fn adopt(engine: &Engine, name: &str, manager: &str) -> Result<(), Error> {
-    let found = clusters(engine).await?.remove(name);
-    if let Some(newest) = found.as_ref().and_then(Declared::newest) {
-        write_label(engine, newest, names::LABEL_MANAGER, manager).await?;
-    }
-    Ok(())
 }
 
 /// Stores a resource as the revision that `next` finds, for as long as others come first.
