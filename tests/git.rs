@@ -285,8 +285,8 @@ fn bomb(repo: &Repo, name: &str, deep: usize) {
     let mut entry = format!("100644 blob {blob}");
     let mut ending = name;
     for _ in 0..deep {
-        let lines: String = (0..10).map(|n| format!("{entry}\t{n}{ending}\n")).collect();
-        entry = format!("040000 tree {}", made(repo, &["mktree"], &lines));
+        let lines: Vec<String> = (0..10).map(|n| format!("{entry}\t{n}{ending}\n")).collect();
+        entry = format!("040000 tree {}", made(repo, &["mktree"], &lines.concat()));
         ending = "";
     }
     let tree = entry.rsplit_once(' ').unwrap().1;
