@@ -133,6 +133,9 @@ pub fn source_manager(source: &str) -> String {
 /// What the names of such managers start with.
 pub const SOURCE_MANAGER: &str = "source/";
 
+/// What the names of stacks start with where they are managers.
+pub const STACK_MANAGER: &str = "stack/";
+
 /// The name of what is sealed for a source. Names of certificates hold no `/`, so none opens as
 /// the other.
 #[must_use]

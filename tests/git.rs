@@ -252,3 +252,77 @@ async fn a_server_that_says_nothing_is_left_in_time_or_when_nobody_asks_any_more
     .await;
     assert!(matches!(error, Err(Error::Unreachable { .. })), "{error:?}");
 }
+
+/// What `git` makes of a text on its standard input.
+fn made(repo: &Repo, args: &[&str], input: &str) -> String {
+    use std::io::Write as _;
+    let mut child = std::process::Command::new("git")
+        .arg("-C")
+        .arg(repo.bare())
+        .args(args)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    let made = child.wait_with_output().unwrap();
+    assert!(made.status.success(), "{args:?}");
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+/// A commit whose folder names one object ten times, `deep` times over.
+fn bomb(repo: &Repo, name: &str, deep: usize) {
+    let blob = made(
+        repo,
+        &["hash-object", "-w", "--stdin"],
+        &"# x\n".repeat(1_000),
+    );
+    let mut entry = format!("100644 blob {blob}");
+    let mut ending = name;
+    for _ in 0..deep {
+        let lines: Vec<String> = (0..10).map(|n| format!("{entry}\t{n}{ending}\n")).collect();
+        entry = format!("040000 tree {}", made(repo, &["mktree"], &lines.concat()));
+        ending = "";
+    }
+    let tree = entry.rsplit_once(' ').unwrap().1;
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@t"];
+    let commit = [&identity[..], &["commit-tree", "-m", "bomb", tree]].concat();
+    let commit = made(repo, &commit, "");
+    made(repo, &["update-ref", "refs/heads/bomb", &commit], "");
+}
+
+#[tokio::test]
+async fn folders_that_name_the_same_again_and_again_end_at_the_limits() {
+    let repo = shop();
+    let daemon = Daemon::start(&repo.served());
+    let mut wanted = request(&daemon.url());
+    wanted.reference = Some("bomb".to_owned());
+    // Ten thousand million folders, without a manifest.
+    bomb(&repo, ".txt", 10);
+    wanted.limits.unpacked = 1 << 20;
+    let error = fetch(wanted.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge(_)), "{error}");
+    wanted.limits.unpacked = usize::MAX;
+    wanted.limits.time = Duration::from_secs(2);
+    assert_eq!(fetch(wanted.clone()).await, Err(Error::TimedOut(2)));
+    wanted.limits.time = Duration::from_secs(60);
+    let stop = wanted.stop.clone();
+    let (error, ()) = tokio::join!(fetch(wanted.clone()), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stop.cancel();
+    });
+    assert_eq!(error, Err(Error::Stopped));
+    // One file of 4 kB by a thousand names.
+    bomb(&repo, ".yaml", 3);
+    wanted.stop = request(&daemon.url()).stop;
+    wanted.limits.unpacked = 1 << 20;
+    let error = fetch(wanted.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge(_)), "{error}");
+    wanted.limits.unpacked = 8 << 20;
+    assert_eq!(revision(wanted).await.files.len(), 1_000);
+}

@@ -154,7 +154,13 @@ impl Stage {
     async fn apply(&self, name: &str, replicas: u32) {
         let parsed = parse::manifests("test", &cluster(name, replicas));
         let engine = self.sim.engine();
-        store::apply_as(&engine, &parsed.clusters[0], "apply")
+        let by = store::By {
+            manager: Some("apply"),
+            force: true,
+            over: None,
+        };
+        let all = store::clusters(&engine).await.unwrap();
+        store::apply_by(&engine, &all, &parsed.clusters[0], by)
             .await
             .unwrap();
     }
@@ -177,6 +183,111 @@ impl Stage {
         let content = serde_json::to_vec(&login).unwrap();
         self.seal(Purpose::Auth, &content).await;
     }
+}
+
+/// A door before a server of git: it tells of each caller, and lets it in when it is told to.
+struct Door {
+    url: String,
+    callers: tokio::sync::mpsc::UnboundedReceiver<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl Door {
+    async fn before(port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!(
+            "git://127.0.0.1:{}/shop.git",
+            listener.local_addr().unwrap().port()
+        );
+        let (tell, callers) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((mut caller, _)) = listener.accept().await {
+                let (open, opened) = tokio::sync::oneshot::channel();
+                let _ = tell.send(open);
+                tokio::spawn(async move {
+                    let _ = opened.await;
+                    let mut server = tokio::net::TcpStream::connect(("127.0.0.1", port))
+                        .await
+                        .unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut caller, &mut server).await;
+                });
+            }
+        });
+        Self { url, callers }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_suspended_or_deleted_while_it_looks_writes_nothing() {
+    for deleted in [false, true] {
+        let stage = Stage::new();
+        stage.repo.write("east.yaml", cluster("east", 1));
+        stage.repo.push();
+        let daemon = Daemon::start(&stage.repo.served());
+        let mut door = Door::before(daemon.port).await;
+        stage.declare(&door.url, "").await;
+        let open = door.callers.recv().await.unwrap();
+        if deleted {
+            let engine = stage.sim.engine();
+            store::sources::delete(&engine, "shop").await.unwrap();
+        } else {
+            stage.declare(&door.url, "  suspend: true\n").await;
+        }
+        open.send(()).unwrap();
+        sleep(Duration::from_secs(20)).await;
+        assert!(stage.clusters().await.is_empty(), "deleted: {deleted}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_took_while_the_source_looked_is_not_deleted() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    stage.repo.write("west.yaml", cluster("west", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    let mut door = Door::before(daemon.port).await;
+    stage.declare(&door.url, "  prune: true\n").await;
+    door.callers.recv().await.unwrap().send(()).unwrap();
+    stage.applied(&commit).await;
+    stage.repo.remove("west.yaml");
+    let commit = stage.repo.push();
+    let open = door.callers.recv().await.unwrap();
+    stage.apply("west", 1).await;
+    open.send(()).unwrap();
+    stage.applied(&commit).await;
+    assert_eq!(stage.clusters().await["west"], (1, "apply".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_webhook_made_it_read_is_not_forgotten_when_a_write_meets_a_conflict() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&commit).await;
+    stage.seal(Purpose::Hook, b"s3").await;
+    sleep(Duration::from_secs(2)).await;
+    stage.repo.write("east.yaml", cluster("east", 2));
+    let commit = stage.repo.push();
+    // The first thing that the run writes is refused for the moment.
+    stage
+        .sim
+        .fault(|faults| faults.conflict("POST /configs/create"));
+    assert!(stage.operator.sources.delivered(&skep::web::Delivery {
+        source: "shop",
+        signature: None,
+        token: Some("s3"),
+        body: b"",
+    }));
+    let begin = Instant::now();
+    stage.applied(&commit).await;
+    assert!(
+        begin.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_eq!(stage.clusters().await["east"], owned(2));
 }
 
 fn owned(replicas: u64) -> (u64, String) {

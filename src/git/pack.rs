@@ -56,7 +56,7 @@ fn broken(error: impl Display) -> Error {
     Error::Protocol(format!("a broken pack: {error}"))
 }
 
-fn too_large(limits: Limits) -> Error {
+pub(super) fn too_large(limits: Limits) -> Error {
     Error::TooLarge(format!(
         "the repository is too large: its newest revision unpacks to more than {} MiB; keep the manifests in a repository of their own",
         limits.unpacked >> 20

@@ -64,7 +64,8 @@ fn talk(
     };
     let data = pack(&mut transport, &greeting, tip.object, request, bounds)?;
     let pack = Pack::index(data, request.limits, bounds)?;
-    tree::revision(&pack, tip.object, &request.folder, request.limits).map(Fetched::Revision)
+    let folder = &request.folder;
+    tree::revision(&pack, tip.object, folder, request.limits, bounds).map(Fetched::Revision)
 }
 
 fn greet(

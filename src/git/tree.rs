@@ -5,7 +5,8 @@ use gix_object::bstr::ByteSlice as _;
 use gix_object::tree::EntryKind;
 use gix_object::{CommitRef, Kind, TagRef, TreeRef};
 
-use super::pack::Pack;
+use super::bounds::Bounds;
+use super::pack::{Pack, too_large};
 use super::{Error, File, Limits, Revision};
 
 /// Folders within folders.
@@ -17,6 +18,7 @@ pub(super) fn revision(
     object: ObjectId,
     folder: &str,
     limits: Limits,
+    bounds: &Bounds,
 ) -> Result<Revision, Error> {
     let (commit, data) = commit(pack, object)?;
     let parsed = CommitRef::from_bytes(&data, HashKind::Sha1).map_err(broken)?;
@@ -24,6 +26,8 @@ pub(super) fn revision(
     let mut reader = Reader {
         pack,
         limits,
+        bounds,
+        left: limits.unpacked,
         files: Vec::new(),
     };
     match reader.enter(root, folder, &commit)? {
@@ -77,6 +81,10 @@ fn commit(pack: &Pack, mut object: ObjectId) -> Result<(ObjectId, Vec<u8>), Erro
 struct Reader<'p> {
     pack: &'p Pack,
     limits: Limits,
+    bounds: &'p Bounds,
+    /// Bytes that may still be read: a pack holds each object once, folders name it any number of
+    /// times.
+    left: usize,
     files: Vec<File>,
 }
 
@@ -87,15 +95,26 @@ enum Place {
 }
 
 impl Reader<'_> {
-    fn tree(&self, id: &oid) -> Result<Vec<u8>, Error> {
+    /// Books bytes before they are kept.
+    fn take(&mut self, bytes: usize) -> Result<(), Error> {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.ok_or_else(|| too_large(self.limits))?;
+        Ok(())
+    }
+
+    fn tree(&mut self, id: &oid) -> Result<Vec<u8>, Error> {
+        self.bounds.time()?;
         match self.pack.object(id)? {
-            Some((Kind::Tree, data)) => Ok(data),
+            Some((Kind::Tree, data)) => {
+                self.take(data.len())?;
+                Ok(data)
+            }
             _ => Err(broken(format!("tree {id} is missing"))),
         }
     }
 
     /// Walks down to the folder.
-    fn enter(&self, root: ObjectId, folder: &str, commit: &oid) -> Result<Place, Error> {
+    fn enter(&mut self, root: ObjectId, folder: &str, commit: &oid) -> Result<Place, Error> {
         let mut data = self.tree(&root)?;
         let mut steps = folder.split('/').filter(|step| !step.is_empty()).peekable();
         while let Some(step) = steps.next() {
@@ -133,22 +152,22 @@ impl Reader<'_> {
             if name.starts_with('.') {
                 continue;
             }
-            let below = if path.is_empty() {
-                name.to_string()
-            } else {
-                format!("{path}/{name}")
+            let below = || match path {
+                "" => name.to_string(),
+                path => format!("{path}/{name}"),
             };
             match entry.mode.kind() {
                 EntryKind::Tree => {
                     let inner = self.tree(entry.oid)?;
-                    self.folder(&inner, &below, depth + 1)?;
+                    self.folder(&inner, &below(), depth + 1)?;
                 }
                 EntryKind::Blob | EntryKind::BlobExecutable if is_manifest(&name) => {
-                    self.file(entry.oid, &below)?;
+                    self.file(entry.oid, &below())?;
                 }
                 EntryKind::Link if is_manifest(&name) => {
                     return Err(Error::NoFolder(format!(
-                        "`{below}` is a symbolic link, which a source does not follow: put the file there itself"
+                        "`{}` is a symbolic link, which a source does not follow: put the file there itself",
+                        below()
                     )));
                 }
                 _ => {}
@@ -158,16 +177,17 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, id: &oid, path: &str) -> Result<(), Error> {
+        self.bounds.time()?;
         let limit = self.limits.file;
-        let too_large = || {
+        let larger = || {
             Error::TooLarge(format!(
                 "`{path}` has more than {limit} bytes, the largest that a manifest can have"
             ))
         };
         // What the server was asked to leave out is missing.
-        let (_, data) = self.pack.object(id)?.ok_or_else(too_large)?;
+        let (_, data) = self.pack.object(id)?.ok_or_else(larger)?;
         if data.len() > limit {
-            return Err(too_large());
+            return Err(larger());
         }
         if self.files.len() >= self.limits.files {
             return Err(Error::TooLarge(format!(
@@ -175,6 +195,7 @@ impl Reader<'_> {
                 self.limits.files
             )));
         }
+        self.take(data.len() + path.len())?;
         self.files.push(File {
             path: path.to_owned(),
             data,

@@ -32,7 +32,8 @@ pub enum Scheme {
 impl Url {
     /// Reads an address.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let fail = |why: &str| Error::Url(format!("`{text}` {why}"));
+        // The text is left out: it may hold a password.
+        let fail = |why: &str| Error::Url(format!("the URL {why}"));
         let uri: http::Uri = text.parse().map_err(|_| fail("is not a URL"))?;
         let (scheme, port) = match uri.scheme_str() {
             Some("https") => (Scheme::Https, 443),
@@ -91,5 +92,24 @@ impl Url {
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_does_not_repeat_a_password() {
+        for text in [
+            "https://me:hunter2@git.example.com/shop.git",
+            "ftp://me:hunter2@git.example.com/shop.git",
+            "https://me:hunter2@git example.com/shop.git",
+            "https://git.example.com/shop.git?token=hunter2",
+        ] {
+            let error = Url::parse(text).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(error.starts_with("the URL "), "{error}");
+        }
     }
 }

@@ -10,10 +10,15 @@ use crate::world::declared::Declared;
 /// One change of what is declared.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// Store a revision.
-    Apply(Box<ServiceCluster>),
-    /// It is so already, but nobody or somebody else is told to have stored it: take it over.
-    Adopt(String),
+    /// Store a revision, or only who stored it when it is so already.
+    Apply {
+        /// The cluster.
+        cluster: Box<ServiceCluster>,
+        /// The newest generation that was seen; 0: none. It is not stored over any other.
+        over: u64,
+        /// Take it from whoever stored that generation.
+        force: bool,
+    },
     /// The repository declares it no more.
     Delete(String),
 }
@@ -31,8 +36,8 @@ pub struct SourcePlan {
 /// Compares what a repository declares with what is declared.
 ///
 /// A change by hand of what the source stored is put back. What somebody else stored is taken over
-/// when it is the same, and a conflict otherwise. Another source is always a conflict, unless it is
-/// gone.
+/// when it is the same, and a conflict otherwise. A stack, or another source, is always a conflict,
+/// unless it is gone.
 #[must_use]
 pub fn plan(
     source: &str,
@@ -53,10 +58,8 @@ pub fn plan(
             Err(conflict) => plan.conflicts.push(conflict),
         }
     }
-    let own = declared.values().filter(|declared| {
-        let newest = declared.newest();
-        newest.is_some_and(|newest| newest.manager() == manager)
-    });
+    let own = declared.values();
+    let own = own.filter(|declared| declared.manager().as_deref() == Some(&manager));
     let gone = own.filter(|declared| !wanted.contains_key(declared.name.as_str()));
     if prune {
         let deletions = gone.map(|declared| Write::Delete(declared.name.clone()));
@@ -71,18 +74,26 @@ fn verdict(
     found: Option<&Declared>,
     sources: &BTreeSet<&str>,
 ) -> Result<Option<Write>, String> {
-    let apply = || Some(Write::Apply(Box::new(wanted.clone())));
-    let Some((found, newest)) = found.and_then(|found| Some((found, found.newest()?))) else {
-        return Ok(apply());
+    let apply = |over, force| {
+        let cluster = Box::new(wanted.clone());
+        Some(Write::Apply {
+            cluster,
+            over,
+            force,
+        })
     };
+    let Some((found, newest)) = found.and_then(|found| Some((found, found.newest()?))) else {
+        return Ok(apply(0, false));
+    };
+    let over = newest.generation;
     let accepted = found.accepted.as_ref();
     let same = accepted.is_some_and(|accepted| {
         accepted.generation == newest.generation
             && canonical(&accepted.cluster) == canonical(wanted)
     });
-    let other = newest.manager();
+    let other = found.manager().unwrap_or_default();
     if other == manager {
-        return Ok(if same { None } else { apply() });
+        return Ok(if same { None } else { apply(over, false) });
     }
     let name = &found.name;
     if let Some(source) = other.strip_prefix(names::SOURCE_MANAGER)
@@ -92,15 +103,18 @@ fn verdict(
             "servicecluster/{name} is managed by source/{source} already: let one of the two repositories declare it"
         ));
     }
-    if same {
-        return Ok(Some(Write::Adopt(name.clone())));
+    // Its configs go with it, so a stack that is named is there.
+    if let Some(stack) = other.strip_prefix(names::STACK_MANAGER) {
+        return Err(format!(
+            "servicecluster/{name} is deployed by stack `{stack}`: take it out of the stack or out of the repository"
+        ));
     }
     let was_own = found.revisions.iter().any(|r| r.manager() == manager);
     // What a source left behind that is gone belongs to nobody.
-    if was_own || other.starts_with(names::SOURCE_MANAGER) {
-        return Ok(apply());
+    if same || was_own || other.starts_with(names::SOURCE_MANAGER) {
+        return Ok(apply(over, true));
     }
-    let who = if other.is_empty() { "by hand" } else { other };
+    let who = if other.is_empty() { "by hand" } else { &other };
     Err(format!(
         "servicecluster/{name} exists already, differs, and was stored {}: make both the same (`skep apply -f` of the repository's manifest), or delete it, and the source takes it over",
         if other.is_empty() {
@@ -145,8 +159,13 @@ mod tests {
         plan("shop", wanted, &stored(revisions), &sources, prune)
     }
 
-    fn apply(cluster: ServiceCluster) -> Vec<Write> {
-        vec![Write::Apply(Box::new(cluster))]
+    fn apply(cluster: ServiceCluster, over: u64, force: bool) -> Vec<Write> {
+        let cluster = Box::new(cluster);
+        vec![Write::Apply {
+            cluster,
+            over,
+            force,
+        }]
     }
 
     #[test]
@@ -158,7 +177,7 @@ mod tests {
         );
         assert_eq!(
             planned(&[(1, "source/shop")], true, std::slice::from_ref(&east)).writes,
-            apply(east)
+            apply(east, 1, false)
         );
     }
 
@@ -170,14 +189,17 @@ mod tests {
             false,
             std::slice::from_ref(&east),
         );
-        assert_eq!((plan.writes, plan.conflicts.len()), (apply(east), 0));
+        assert_eq!(
+            (plan.writes, plan.conflicts.len()),
+            (apply(east, 2, true), 0)
+        );
     }
 
     #[test]
     fn what_somebody_else_stored_is_taken_over_when_equal_and_a_conflict_otherwise() {
         for manager in ["", "apply", "apply/team", "source/gone"] {
             let plan = planned(&[(2, manager)], false, &[cluster("east", 2)]);
-            assert_eq!(plan.writes, [Write::Adopt("east".to_owned())], "{manager}");
+            assert_eq!(plan.writes, apply(cluster("east", 2), 1, true), "{manager}");
         }
         for manager in ["", "apply", "apply/team", "source/other"] {
             let plan = planned(&[(1, manager)], false, &[cluster("east", 2)]);
@@ -189,7 +211,48 @@ mod tests {
         let plan = planned(&[(2, "source/other")], false, &[cluster("east", 2)]);
         assert!(plan.conflicts[0].contains("source/other"));
         let plan = planned(&[(1, "source/gone")], false, &[cluster("east", 2)]);
-        assert_eq!(plan.writes, apply(cluster("east", 2)));
+        assert_eq!(plan.writes, apply(cluster("east", 2), 1, true));
+    }
+
+    #[test]
+    fn what_a_stack_deployed_is_a_conflict_equal_or_not_and_is_never_deleted() {
+        let labels = [
+            "dev.skep.kind=ServiceCluster",
+            "com.docker.stack.namespace=app",
+        ];
+        let deployed = |own: bool| {
+            let mut story = story();
+            if own {
+                let labels = [
+                    "dev.skep.kind=ServiceCluster",
+                    "dev.skep.manager=source/shop",
+                ];
+                story = story.config("servicecluster.east.1", &text("east", 2), &labels);
+            }
+            let world = story.config("app_east", &text("east", 2), &labels).world();
+            crate::world::declared(&world)
+        };
+        for (own, replicas) in [(false, 2), (false, 1), (true, 2), (true, 1)] {
+            let wanted = [cluster("east", replicas)];
+            let found = plan(
+                "shop",
+                &wanted,
+                &deployed(own),
+                &BTreeSet::from(["shop"]),
+                true,
+            );
+            assert_eq!(found.writes, [], "{own} {replicas}");
+            assert!(found.conflicts[0].contains("stack `app`"), "{found:?}");
+        }
+        let west = [cluster("west", 1)];
+        let found = plan(
+            "shop",
+            &west,
+            &deployed(true),
+            &BTreeSet::from(["shop"]),
+            true,
+        );
+        assert_eq!(found.writes, apply(cluster("west", 1), 0, false));
     }
 
     #[test]

@@ -60,7 +60,8 @@ pub struct By<'a> {
     pub manager: Option<&'a str>,
     /// Take it from another manager.
     pub force: bool,
-    /// Only when its newest revision still is the one in this config (an id).
+    /// Only when its newest revision still is the one in this config (an id; empty: it is to be
+    /// new).
     pub over: Option<&'a str>,
 }
 
@@ -77,21 +78,6 @@ impl By<'_> {
 pub async fn apply(engine: &Engine, cluster: &ServiceCluster) -> Result<Applied, Error> {
     let all = clusters(engine).await?;
     apply_by(engine, &all, cluster, By::default()).await
-}
-
-/// As [`apply`], by a manager who has made sure that the cluster is its own or nobody's.
-pub async fn apply_as(
-    engine: &Engine,
-    cluster: &ServiceCluster,
-    manager: &str,
-) -> Result<Applied, Error> {
-    let all = clusters(engine).await?;
-    let by = By {
-        manager: Some(manager),
-        force: true,
-        over: None,
-    };
-    apply_by(engine, &all, cluster, by).await
 }
 
 /// As [`apply`], on somebody's behalf. `seen`: what was declared a moment ago; it is read again
@@ -154,8 +140,8 @@ pub fn would_apply(
     by: By<'_>,
 ) -> Result<Applied, Error> {
     let known = found.and_then(|d| Some((d, d.newest()?)));
-    let newest = known.map(|(_, newest)| newest.config_id.as_str());
-    if by.over.is_some() && by.over != newest {
+    let newest = known.map_or("", |(_, newest)| newest.config_id.as_str());
+    if by.over.is_some_and(|over| over != newest) {
         let name = cluster.metadata.name.clone();
         return Err(Error::Changed { name });
     }
@@ -184,15 +170,6 @@ pub fn would_apply(
         return Err(Error::Managed { name, manager });
     }
     Ok(after)
-}
-
-/// Tells who manages a cluster, as it is; nothing when it is gone.
-pub async fn adopt(engine: &Engine, name: &str, manager: &str) -> Result<(), Error> {
-    let found = clusters(engine).await?.remove(name);
-    if let Some(newest) = found.as_ref().and_then(Declared::newest) {
-        write_label(engine, newest, names::LABEL_MANAGER, manager).await?;
-    }
-    Ok(())
 }
 
 /// Stores a resource as the revision that `next` finds, for as long as others come first.

@@ -8,6 +8,7 @@ use super::{ATTEMPTS, Applied, Error, after, but_in_force, remove, revise, world
 use crate::api::Source;
 use crate::names;
 use crate::swarm::{self, Engine};
+use crate::world::declared::Declared;
 use crate::world::sources::{DeclaredSource, sources};
 use crate::world::{Config, World};
 
@@ -17,6 +18,20 @@ const KEPT: usize = 3;
 /// All declared sources by name.
 pub async fn list(engine: &Engine) -> Result<BTreeMap<String, DeclaredSource>, Error> {
     Ok(sources(&world(engine).await?))
+}
+
+/// All configs, as a world without anything else: sources and clusters of one moment.
+pub async fn configs(engine: &Engine) -> Result<World, Error> {
+    world(engine).await
+}
+
+/// Removes the revisions of a cluster that were seen, oldest first. One that somebody stored since
+/// stays.
+pub async fn withdraw(engine: &Engine, cluster: &Declared) -> Result<(), Error> {
+    for revision in &cluster.revisions {
+        remove(engine, revision).await?;
+    }
+    Ok(())
 }
 
 /// What storing a source would do now.

@@ -111,7 +111,10 @@ impl Declared {
     #[must_use]
     pub fn manager(&self) -> Option<String> {
         let labels = &self.newest()?.labels;
-        let stack = || Some(format!("stack/{}", labels.get(names::LABEL_STACK)?));
+        let stack = || {
+            let stack = labels.get(names::LABEL_STACK)?;
+            Some(format!("{}{stack}", names::STACK_MANAGER))
+        };
         labels.get(names::LABEL_MANAGER).cloned().or_else(stack)
     }
 

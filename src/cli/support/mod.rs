@@ -234,13 +234,17 @@ fn step(step: &Step) -> String {
     }
 }
 
-/// Routes tell the value of a label that is at fault.
+/// Routes, and services without one, tell the value of a label that is at fault.
 fn without_delicate_values(text: &str) -> String {
     let mut view: Value = serde_json::from_str(text).unwrap_or_default();
-    for route in view["routes"].as_array_mut().into_iter().flatten() {
-        if route["label"].as_str().is_some_and(redact::is_delicate) {
-            route["value"] = json!(redact::GONE);
-            route["message"] = json!(redact::GONE);
+    for list in ["routes", "orphans"] {
+        let all = view.get_mut(list).and_then(Value::as_array_mut);
+        for one in all.into_iter().flatten() {
+            let text = |key: &str| one[key].as_str().unwrap_or_default();
+            if redact::hidden(text("label"), text("value")) {
+                one["value"] = json!(redact::GONE);
+                one["message"] = json!(redact::GONE);
+            }
         }
     }
     get::json(&view)
@@ -318,7 +322,9 @@ mod tests {
     #[test]
     fn a_route_does_not_tell_the_value_of_a_delicate_label() {
         let given = r#"{"routes": [{"label": "skep.basic_auth", "value": "hunter2", "message": "hunter2"},
-            {"label": "skep.port", "value": "x", "message": "no port"}]}"#;
+            {"label": "skep.headers", "value": "Authorization=hunter2", "message": "hunter2"},
+            {"label": "skep.port", "value": "x", "message": "no port"}],
+            "orphans": [{"label": "com.docker.lb.request_headers.set.X-Api-Key", "value": "hunter2", "message": "hunter2"}]}"#;
         let text = without_delicate_values(given);
         assert!(
             !text.contains("hunter2") && text.contains("no port"),

@@ -14,7 +14,7 @@ use crate::api::ServiceCluster;
 pub(super) const GONE: &str = "[redacted]";
 
 /// Parts of the names of labels and settings whose values may be secret.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 8] = [
     "auth",
     "pass",
     "secret",
@@ -22,14 +22,19 @@ const WORDS: [&str; 9] = [
     "credential",
     "private",
     "apikey",
-    "api_key",
     "cookie",
 ];
 
-/// Whether the value of such a name may be secret.
-pub(super) fn is_delicate(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+/// Whether the value of such a name may be secret; `X-Api-Key` is as good as `apikey`.
+fn is_delicate(name: &str) -> bool {
+    let name = name.replace(['-', '_', '.'], "").to_ascii_lowercase();
     WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Whether a setting may hold a secret, by its name or by what it says: labels may set headers, an
+/// `Authorization` among them.
+pub(super) fn hidden(key: &str, value: &str) -> bool {
+    is_delicate(key) || is_delicate(value)
 }
 
 /// A cluster without the values of its environment.
@@ -52,9 +57,16 @@ pub(super) fn cluster(cluster: &ServiceCluster) -> ServiceCluster {
         &mut metadata.annotations,
     ] {
         for (key, value) in map.iter_mut() {
-            if is_delicate(key) {
+            if hidden(key, value) {
                 GONE.clone_into(value);
             }
+        }
+    }
+    let status = cluster.status.iter_mut();
+    for fault in status.flat_map(|status| &mut status.routes.faults) {
+        if hidden(&fault.label, &fault.value) {
+            GONE.clone_into(&mut fault.value);
+            GONE.clone_into(&mut fault.message);
         }
     }
     cluster
@@ -212,8 +224,7 @@ pub(super) fn info(info: &Value) -> Value {
 fn labels(labels: &Value) -> Value {
     let all = labels.as_object().into_iter().flatten();
     all.map(|(key, value)| {
-        // Labels may set headers, an `Authorization` among them.
-        let value = if is_delicate(key) || value.as_str().is_some_and(is_delicate) {
+        let value = if hidden(key, value.as_str().unwrap_or_default()) {
             json!(GONE)
         } else {
             value.clone()
@@ -270,7 +281,8 @@ mod tests {
             "Spec": {
                 "Name": "shop",
                 "Labels": {"com.docker.lb.hosts": "shop.a", "com.docker.lb.basic_auth.users": "hunter2",
-                    "skep.headers": "Authorization=hunter2"},
+                    "skep.headers": "Authorization=hunter2",
+                    "com.docker.lb.request_headers.set.X-Api-Key": "hunter2"},
                 "TaskTemplate": {"ContainerSpec": {
                     "Image": "shop:1",
                     "Env": ["DB_PASSWORD=hunter2", "PLAIN=hunter2", "SKEP_CLUSTER=east"],
@@ -302,6 +314,14 @@ mod tests {
             .metadata
             .annotations
             .insert("api-token".into(), "hunter2".into());
+        let fault = crate::api::status::RouteFault {
+            label: "com.docker.lb.request_headers.set.X-Api-Key".into(),
+            value: "hunter2".into(),
+            message: "hunter2 is none".into(),
+            ..Default::default()
+        };
+        let status = given.status.get_or_insert_default();
+        status.routes.faults.push(fault);
         let text = crate::cli::get::yaml(&cluster(&given)).unwrap();
         assert!(!text.contains("hunter2"), "{text}");
         assert!(

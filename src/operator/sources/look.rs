@@ -79,8 +79,19 @@ impl Context {
         match fetched {
             Ok(Fetched::Known(_)) => {}
             Ok(Fetched::Revision(revision)) => {
-                let clusters = clusters(&revision);
-                known.content = Some((revision.commit, clusters));
+                // A large revision takes a while, which other loops need not wait for.
+                let commit = revision.commit.clone();
+                let parsed = tokio::task::spawn_blocking(move || clusters(&revision)).await;
+                match parsed {
+                    Ok(clusters) => known.content = Some((commit, clusters)),
+                    Err(error) => {
+                        known.failure = Some(Failure {
+                            reason: "InvalidManifest",
+                            message: format!("the manifests could not be read: {error}"),
+                            commit: Some(commit),
+                        });
+                    }
+                }
             }
             Err(failure) => known.failure = Some(shortened(failure)),
         }

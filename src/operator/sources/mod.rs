@@ -156,14 +156,16 @@ impl Seen {
             vec![newest.unwrap_or_default(), asked, auth]
         };
         let declared = view.declared.values();
-        let newest = declared.filter_map(|cluster| cluster.newest());
         Self {
             sources: sources(&view.world)
                 .into_iter()
                 .map(|(name, source)| (name, print(&source)))
                 .collect(),
-            clusters: newest
-                .map(|newest| (newest.config_id.clone(), newest.manager().to_owned()))
+            clusters: declared
+                .filter_map(|cluster| {
+                    let newest = cluster.newest()?.config_id.clone();
+                    Some((newest, cluster.manager().unwrap_or_default()))
+                })
                 .collect(),
         }
     }

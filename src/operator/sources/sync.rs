@@ -1,6 +1,6 @@
 //! One run of one source: look, compare, write, tell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +16,10 @@ use crate::operator::view::View;
 use crate::plan::source::{SourcePlan, Write, plan};
 use crate::runtime::{Action, Backoff, Failure as _, Retry, jitter};
 use crate::status::source::{Inputs, Outcome, status};
-use crate::store;
 use crate::store::sources::{Purpose, sealed_for};
+use crate::store::{self, By};
 use crate::world::sources::{DeclaredSource, sources};
+use crate::world::{Declared, World, declared};
 
 /// While nothing changes, the time of the last success is written this often only: every write is
 /// one of Swarm's own log.
@@ -48,6 +49,17 @@ enum Come {
     To(Outcome),
     /// Another replica has the first right to write.
     Held(Duration),
+    /// The source, or a cluster, is not what it was when the run began.
+    Overtaken,
+}
+
+/// What a repository holds, of which source.
+struct Gap<'a> {
+    /// The source, at the revision that is acted on.
+    source: &'a DeclaredSource,
+    prune: bool,
+    commit: &'a str,
+    wanted: &'a [ServiceCluster],
 }
 
 impl Context {
@@ -76,17 +88,21 @@ impl Context {
         if looked {
             self.look(name, &source.spec, &view.world, &mut known).await;
             known.handled.clone_from(&asked);
+            // Whatever becomes of this run, what was read stays read.
+            self.known().insert(name.clone(), known.clone());
         }
         if self.stop.is_cancelled() {
             return Ok(Action::AwaitChange);
         }
-        let come = self.close_gap(view, name, source, &known).await;
+        let come = self.close_gap(view, declared, source, &known).await;
         let outcome = match come {
             Ok(Come::To(outcome)) => outcome,
             Ok(Come::Held(left)) => {
                 self.known().insert(name.clone(), known);
                 return Ok(Action::Requeue(left));
             }
+            // The change that came between wakes it.
+            Ok(Come::Overtaken) => return Ok(Action::AwaitChange),
             Err(error) if error.retry() == Retry::Now => return Err(error),
             Err(error) => Outcome::Failed {
                 reason: "ApplyFailed".to_owned(),
@@ -144,10 +160,11 @@ impl Context {
     async fn close_gap(
         &self,
         view: &View,
-        name: &str,
+        found: &DeclaredSource,
         source: &Source,
         known: &Known,
     ) -> Result<Come, Error> {
+        let name = &found.name;
         let (commit, clusters) = match (&known.failure, &known.content) {
             // What was read before an outage holds on through it.
             (_, Some((commit, Ok(clusters)))) => (commit, clusters),
@@ -155,27 +172,37 @@ impl Context {
             // Nothing is read without a failure or a content.
             (None, None) => return Ok(Come::Held(FIRST)),
         };
-        let alive = sources(&view.world);
-        let alive: BTreeSet<&str> = alive.keys().map(String::as_str).collect();
-        let mut gap = plan(name, clusters, &view.declared, &alive, source.spec.prune);
-        if !gap.writes.is_empty() || !gap.conflicts.is_empty() {
-            // The view may be older than what this run or another replica wrote.
-            let declared = store::clusters(&self.engine).await?;
-            gap = plan(name, clusters, &declared, &alive, source.spec.prune);
+        let gap = Gap {
+            source: found,
+            prune: source.spec.prune,
+            commit,
+            wanted: clusters,
+        };
+        let mut todo = gap.plan(&view.world, &view.declared);
+        let mut fresh = BTreeMap::new();
+        if todo != SourcePlan::default() {
+            // The view may be older than what this run or another replica wrote, and a look takes
+            // long enough for anybody to change or delete the source.
+            let world = store::sources::configs(&self.engine).await?;
+            if !gap.holds_in(&world) {
+                return Ok(Come::Overtaken);
+            }
+            fresh = declared(&world);
+            todo = gap.plan(&world, &fresh);
         }
-        if !gap.conflicts.is_empty() {
+        if !todo.conflicts.is_empty() {
             return Ok(failed(&Failure {
                 reason: "Conflict",
-                message: gap.conflicts.join("; "),
+                message: todo.conflicts.join("; "),
                 commit: Some(commit.clone()),
             }));
         }
-        if gap.writes.is_empty() {
+        if todo.writes.is_empty() {
             self.holds.clear(&key(name));
-        } else if let Some(left) = self.held(name, &gap) {
+        } else if let Some(left) = self.held(name, &todo) {
             return Ok(Come::Held(left));
-        } else {
-            self.write(name, commit, gap).await?;
+        } else if !self.write(&gap, todo.writes, &fresh).await? {
+            return Ok(Come::Overtaken);
         }
         if let Some(failure) = &known.failure {
             return Ok(failed(failure));
@@ -192,29 +219,49 @@ impl Context {
             .remaining(&key(name), &hash, self.lag, Instant::now())
     }
 
-    async fn write(&self, name: &str, commit: &str, gap: SourcePlan) -> Result<(), Error> {
+    /// Carries the writes out; `false` when somebody else came between.
+    async fn write(
+        &self,
+        gap: &Gap<'_>,
+        writes: Vec<Write>,
+        fresh: &BTreeMap<String, Declared>,
+    ) -> Result<bool, Error> {
+        let (name, commit) = (&gap.source.name, gap.commit);
         let manager = names::source_manager(name);
-        for write in gap.writes {
+        for write in writes {
             match write {
-                Write::Apply(cluster) => {
-                    let cluster: &ServiceCluster = &cluster;
-                    let applied = store::apply_as(&self.engine, cluster, &manager).await?;
-                    tracing::info!(source = %name, %commit, cluster = %cluster.metadata.name, generation = applied.generation, "applied");
-                }
-                Write::Adopt(cluster) => {
-                    store::adopt(&self.engine, &cluster, &manager).await?;
-                    tracing::info!(source = %name, %commit, %cluster, "taken over");
+                Write::Apply { cluster, force, .. } => {
+                    let seen = fresh.get(&cluster.metadata.name);
+                    let newest = seen.and_then(Declared::newest);
+                    let by = By {
+                        manager: Some(&manager),
+                        force,
+                        over: Some(newest.map_or("", |newest| &newest.config_id)),
+                    };
+                    let applied = store::apply_by(&self.engine, fresh, &cluster, by).await;
+                    let applied = match applied {
+                        Err(store::Error::Changed { .. } | store::Error::Managed { .. }) => {
+                            return Ok(false);
+                        }
+                        applied => applied?,
+                    };
+                    let (cluster, outcome) = (&cluster.metadata.name, applied.outcome);
+                    tracing::info!(source = %name, %commit, %cluster, generation = applied.generation, ?outcome, "applied");
                 }
                 Write::Delete(cluster) => {
-                    match store::delete(&self.engine, &cluster).await {
-                        Ok(_) | Err(store::Error::NoSuchCluster { .. }) => {}
-                        Err(error) => return Err(error.into()),
-                    }
+                    // It may be somebody else's by now, and what is deleted is not put back.
+                    let world = store::sources::configs(&self.engine).await?;
+                    let own = declared(&world).remove(&cluster);
+                    let own = own.filter(|found| found.manager().as_deref() == Some(&manager));
+                    let Some(own) = own.filter(|_| gap.holds_in(&world)) else {
+                        return Ok(false);
+                    };
+                    store::sources::withdraw(&self.engine, &own).await?;
                     tracing::info!(source = %name, %commit, %cluster, "deleted: the repository declares it no more");
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Books what came of a look: metrics, and when to look again.
@@ -289,6 +336,21 @@ impl Context {
         } else {
             Duration::ZERO
         }
+    }
+}
+
+impl Gap<'_> {
+    fn plan(&self, world: &World, declared: &BTreeMap<String, Declared>) -> SourcePlan {
+        let alive = sources(world);
+        let alive: BTreeSet<&str> = alive.keys().map(String::as_str).collect();
+        plan(&self.source.name, self.wanted, declared, &alive, self.prune)
+    }
+
+    /// Whether the source is declared as it was.
+    fn holds_in(&self, world: &World) -> bool {
+        let revision = |source: &DeclaredSource| Some(source.newest()?.config_id.clone());
+        let now = sources(world).get(&self.source.name).and_then(revision);
+        now.is_some() && now == revision(self.source)
     }
 }
 
