@@ -240,6 +240,62 @@ async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() 
 }
 
 #[tokio::test]
+async fn diff_tells_of_sources_and_delete_takes_what_an_interrupted_one_left() {
+    let stage = Stage::new().await;
+    let text = "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {name: shop}\nspec: {url: 'https://127.0.0.1:1/x'}\n";
+    let source = stage.write("source.yaml", text);
+    let diff = stage.skep(&["diff", "-f", &source]).await;
+    assert_eq!(diff.status.code(), Some(1));
+    let shown = String::from_utf8(diff.stdout).unwrap();
+    assert!(shown.contains("+kind: Source\n"), "{shown}");
+    Stage::good(&stage.skep(&["apply", "-f", &source]).await);
+    assert_eq!(Stage::good(&stage.skep(&["diff", "-f", &source]).await), "");
+    let delete = ["delete", "source", "shop"];
+    Stage::good(&stage.skep(&delete).await);
+    // Credentials without a source are what an interrupted deletion leaves.
+    let token = stage.write("token", "t0ken\n");
+    let url = "https://127.0.0.1:1/x";
+    let auth = [
+        "source",
+        "auth",
+        "shop",
+        "--url",
+        url,
+        "--password-file",
+        &token,
+    ];
+    Stage::good(&stage.skep(&auth).await);
+    assert_eq!(
+        Stage::good(&stage.skep(&delete).await),
+        "source/shop deleted\n"
+    );
+    Stage::bad(&stage.skep(&delete).await, 1);
+}
+
+#[tokio::test]
+async fn sources_are_stored_before_clusters_are_waited_for() {
+    let stage = Stage::new().await;
+    let late = cluster("late", 1).replace(", create: {}", "");
+    let both = format!(
+        "{late}---\napiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: shop}}\nspec: {{url: 'https://127.0.0.1:1/x'}}\n"
+    );
+    let both = stage.write("both.yaml", &both);
+    let apply = [
+        "apply",
+        "-f",
+        &both,
+        "--allow-missing",
+        "--wait",
+        "--timeout",
+        "2s",
+    ];
+    let applied = stage.skep(&apply).await;
+    assert!(!applied.status.success());
+    let told = String::from_utf8(applied.stdout).unwrap();
+    assert_eq!(told, "servicecluster/late created\nsource/shop created\n");
+}
+
+#[tokio::test]
 async fn secrets_of_sources_are_checked_before_they_are_sealed() {
     let stage = Stage::new().await;
     let secret = stage.write("secret", "s3\n");

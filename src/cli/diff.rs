@@ -9,13 +9,19 @@ use super::changes::{paint, unified};
 use super::error::{CliError, Result};
 use super::get::reference;
 use super::session::{Session, View};
-use crate::api::{ServiceCluster, parse};
+use crate::api::{ServiceCluster, Source, parse};
 use crate::plan::{Step, sweep};
 use crate::store::By;
+use crate::world::sources::sources;
 use crate::world::{Declared, World};
 
 /// Prints the differences; [`CliError::Different`] when there are some.
-pub async fn run(session: &Session, args: &DiffArgs, clusters: &[ServiceCluster]) -> Result {
+pub async fn run(
+    session: &Session,
+    args: &DiffArgs,
+    clusters: &[ServiceCluster],
+    wanted: &[Source],
+) -> Result {
     let view = session.look().await.map_err(|error| match error {
         // 1 means that something differs.
         CliError::Failed(what) => CliError::Incomparable(what),
@@ -36,7 +42,11 @@ pub async fn run(session: &Session, args: &DiffArgs, clusters: &[ServiceCluster]
     } else {
         Vec::new()
     };
-    let shown = render(&view, clusters, &doomed, session.terminal.colours_data());
+    let colour = session.terminal.colours_data();
+    let mut shown = render(&view, clusters, &doomed, colour);
+    let of_sources = changes(&view.world, wanted, colour);
+    shown.differs |= !of_sources.is_empty();
+    shown.text.push_str(&of_sources);
     session.terminal.data(&shown.text)?;
     if shown.differs {
         return Err(CliError::Different);
@@ -94,6 +104,21 @@ pub fn render(view: &View, clusters: &[ServiceCluster], doomed: &[String], colou
         section(&mut shown.text, &reference, &diff, &mut lines, colour);
     }
     shown
+}
+
+/// The differences of sources to what is declared. They have no plan: what a source applies is in
+/// its repository.
+fn changes(world: &World, wanted: &[Source], colour: bool) -> String {
+    let declared = sources(world);
+    let change = |source: &Source| {
+        let name = &source.metadata.name;
+        let accepted = declared.get(name).and_then(|d| d.accepted.as_ref());
+        let stored = accepted.map(|(_, stored)| parse::canonical(stored));
+        let reference = super::sources::reference(name);
+        let (stored, manifest) = (stored.unwrap_or_default(), parse::canonical(source));
+        unified((&reference, &stored), (&reference, &manifest), colour)
+    };
+    wanted.iter().map(change).collect()
 }
 
 /// The canonical text of what is in force.

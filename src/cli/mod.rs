@@ -160,13 +160,18 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             } else {
                 apply::run(&session, &args, &found.clusters).await?;
             }
-            sources::apply(&session, &args, &found.sources).await
+            sources::apply(&session, &args, &found.sources).await?;
+            if args.wait && args.dry_run.is_none() {
+                let timeout = args.timeout.get();
+                apply::settle(&session, &found.clusters, &found.sources, timeout).await?;
+            }
+            Ok(())
         }
         Verb::Diff(args) => {
             let set = args.ownership.set.as_deref();
             apply::bounded(args.prune, set, args.selector.as_ref())?;
-            let clusters = source::manifests(&args.files.filename)?;
-            diff::run(&connect().await?, &args, &clusters).await
+            let found = source::resources(&args.files.filename)?;
+            diff::run(&connect().await?, &args, &found.clusters, &found.sources).await
         }
         Verb::Edit(args) => edit::run(&connect().await?, &args).await,
         Verb::Rollout(RolloutVerb::Status(args)) => rollout::status(&connect().await?, &args).await,

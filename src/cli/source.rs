@@ -4,8 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::error::{CliError, Result};
+use crate::api::Diagnostic;
 use crate::api::parse::Parsed;
-use crate::api::{Diagnostic, ServiceCluster};
 
 /// A text and the name that faults in it are reported under.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,11 +14,6 @@ pub struct Source {
     pub name: String,
     /// Content.
     pub text: String,
-}
-
-/// All service clusters of all paths, or all faults of all of them.
-pub fn manifests(paths: &[PathBuf]) -> Result<Vec<ServiceCluster>> {
-    Ok(resources(paths)?.clusters)
 }
 
 /// All resources of all paths, or all faults of all of them. A name that is declared twice, in

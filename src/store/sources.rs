@@ -63,18 +63,24 @@ fn next(world: &World, source: &Source) -> Applied {
 /// stays.
 pub async fn delete(engine: &Engine, name: &str) -> Result<(), Error> {
     let mut any = false;
+    // A deletion that was interrupted may have left what is sealed.
+    let unseal_all = async || {
+        let mut any = false;
+        for purpose in Purpose::ALL {
+            any |= unseal(engine, name, purpose).await?;
+        }
+        Ok::<bool, Error>(any)
+    };
     // Again, until no revision is left that another writer added meanwhile.
     for _ in 0..ATTEMPTS {
         let Some(source) = list(engine).await?.remove(name) else {
-            if !any {
-                return Err(Error::NoSuchSource {
-                    name: name.to_owned(),
-                });
+            any |= unseal_all().await?;
+            if any {
+                return Ok(());
             }
-            for purpose in Purpose::ALL {
-                unseal(engine, name, purpose).await?;
-            }
-            return Ok(());
+            return Err(Error::NoSuchSource {
+                name: name.to_owned(),
+            });
         };
         any = true;
         for revision in &source.revisions {
@@ -96,8 +102,9 @@ pub async fn prune(engine: &Engine, source: &DeclaredSource) -> Result<(), Error
     Ok(())
 }
 
-/// Asks the operator to look at once: `token` is any text that was not asked before.
-pub async fn ask(engine: &Engine, name: &str, token: &str) -> Result<(), Error> {
+/// Asks the operator to look at once: `token` is any text that was not asked before. The
+/// generation that carries the request.
+pub async fn ask(engine: &Engine, name: &str, token: &str) -> Result<u64, Error> {
     for _ in 0..ATTEMPTS {
         let found = list(engine).await?.remove(name);
         let newest = found.as_ref().and_then(DeclaredSource::newest);
@@ -107,7 +114,7 @@ pub async fn ask(engine: &Engine, name: &str, token: &str) -> Result<(), Error> 
             });
         };
         match write_label(engine, newest, names::LABEL_SYNC, token).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(newest.generation),
             // The operator wrote its status meanwhile, or there is a newer revision.
             Err(Error::Swarm(swarm::Error::Conflict { .. } | swarm::Error::NotFound { .. })) => {}
             Err(error) => return Err(error),
@@ -170,6 +177,13 @@ fn sealed<'w>(world: &'w World, source: &str, purpose: Purpose) -> Vec<(u64, &'w
         .collect();
     found.sort_by_key(|(generation, _)| std::cmp::Reverse(*generation));
     found
+}
+
+/// Whether anything is sealed for a source, declared or not.
+#[must_use]
+pub fn is_sealed(world: &World, source: &str) -> bool {
+    let mut purposes = Purpose::ALL.into_iter();
+    purposes.any(|purpose| sealed_for(world, source, purpose).is_some())
 }
 
 /// The sealed content for a source; `None`: there is none.

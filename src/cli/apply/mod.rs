@@ -3,7 +3,10 @@
 pub mod preflight;
 mod prune;
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::args::ApplyArgs;
 use super::error::{CliError, Result};
@@ -116,13 +119,23 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
         return Ok(());
     }
     store_all(session, &view, clusters, by).await?;
-    prune::run(session, &manager, &doomed).await?;
-    if args.wait {
-        let names: Vec<String> = clusters.iter().map(|c| c.metadata.name.clone()).collect();
-        let goal = Goal::Condition(ConditionType::Ready, ConditionStatus::True);
-        wait::run(session, &names, goal, args.timeout.get()).await?;
+    prune::run(session, &manager, &doomed).await
+}
+
+/// Waits until all that was stored is there, clusters and sources, with one deadline.
+pub async fn settle(
+    session: &Session,
+    clusters: &[ServiceCluster],
+    sources: &[Source],
+    timeout: Duration,
+) -> Result {
+    let deadline = Instant::now() + timeout;
+    let names: Vec<String> = clusters.iter().map(|c| c.metadata.name.clone()).collect();
+    let goal = Goal::Condition(ConditionType::Ready, ConditionStatus::True);
+    if !names.is_empty() {
+        wait::run(session, &names, goal, timeout).await?;
     }
-    Ok(())
+    super::sources::settle(session, sources, deadline).await
 }
 
 /// Fails with everything that speaks against applying, before anything is written.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::age::age;
 use super::args::{ApplyArgs, DeleteArgs, GetArgs};
@@ -124,10 +125,14 @@ pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Re
         let line = format!("{} {what}{note}", reference(&source.metadata.name));
         session.terminal.done(&line)?;
     }
-    if args.wait && args.dry_run.is_none() {
-        for source in wanted {
-            sync::wait(session, &source.metadata.name, None, args.timeout.get()).await?;
-        }
+    Ok(())
+}
+
+/// Waits until sources that were stored are in sync.
+pub async fn settle(session: &Session, wanted: &[Source], deadline: Instant) -> Result {
+    for source in wanted {
+        let left = deadline.saturating_duration_since(Instant::now());
+        sync::wait(session, &source.metadata.name, None, left).await?;
     }
     Ok(())
 }
@@ -135,11 +140,15 @@ pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Re
 /// Deletes sources; none when one of them does not exist. What they applied stays.
 pub async fn delete(session: &Session, args: &DeleteArgs, typed: &[String]) -> Result {
     let mut names = some(typed)?;
-    let declared = store::sources::list(&session.engine).await?;
+    let world = store::sources::configs(&session.engine).await?;
+    let declared = sources(&world);
+    // What is sealed for one that is gone already goes too.
+    let sealed = |name: &String| store::sources::is_sealed(&world, name);
     if args.ignore_not_found {
-        names.retain(|name| declared.contains_key(name));
+        names.retain(|name| declared.contains_key(name) || sealed(name));
     } else {
-        missing(&declared, &names)?;
+        let unsealed = names.iter().filter(|name| !sealed(name));
+        missing(&declared, &unsealed.cloned().collect::<Vec<_>>())?;
     }
     for name in &names {
         match store::sources::delete(&session.engine, name).await {

@@ -3,12 +3,20 @@
 use std::time::Duration;
 
 use super::{missing, ready, reference, resource, some};
-use crate::api::{ConditionStatus, SourceStatus};
+use crate::api::ConditionStatus;
 use crate::cli::error::{CliError, Result};
 use crate::cli::session::{Progress, Session, now};
 use crate::cli::sources::args::SyncArgs;
 use crate::store;
 use crate::world::sources::{DeclaredSource, sources};
+
+/// What was asked.
+pub struct Request {
+    /// Begins with the time in nanoseconds.
+    token: String,
+    /// The generation that carries it.
+    generation: u64,
+}
 
 /// Asks for each source, and tells what came of it.
 pub async fn run(session: &Session, args: &SyncArgs) -> Result {
@@ -18,18 +26,26 @@ pub async fn run(session: &Session, args: &SyncArgs) -> Result {
     session.warn_without_operator(&look);
     // Any text that was not asked before.
     let token = format!("{}-{}", now().unix_timestamp_nanos(), std::process::id());
+    let mut asked = Vec::new();
     for name in &names {
-        store::sources::ask(&session.engine, name, &token).await?;
+        let generation = store::sources::ask(&session.engine, name, &token).await?;
+        let token = token.clone();
+        asked.push((name, Request { token, generation }));
     }
-    for name in &names {
-        wait(session, name, Some(&token), args.timeout.get()).await?;
+    for (name, request) in &asked {
+        wait(session, name, Some(request), args.timeout.get()).await?;
     }
     Ok(())
 }
 
 /// Waits until the operator has answered (a request, or the newest manifest), and fails when the
 /// source is not Ready then.
-pub async fn wait(session: &Session, name: &str, token: Option<&str>, timeout: Duration) -> Result {
+pub async fn wait(
+    session: &Session,
+    name: &str,
+    request: Option<&Request>,
+    timeout: Duration,
+) -> Result {
     let begun = now();
     let told = session
         .until(timeout, |view| {
@@ -37,14 +53,14 @@ pub async fn wait(session: &Session, name: &str, token: Option<&str>, timeout: D
                 let gone = format!("{} was deleted meanwhile", reference(name));
                 return Err(CliError::Failed(gone));
             };
-            if is_answered(&found, token) {
+            if is_answered(&found, request) {
                 let source = resource(&found);
                 let ready = ready(&source).cloned();
                 // A manifest that was just stored may need a second try; a request is answered.
                 let well = ready
                     .as_ref()
                     .is_some_and(|r| r.status == ConditionStatus::True);
-                if token.is_some() || well || waited(begun, timeout) {
+                if request.is_some() || well || waited(begun, timeout) {
                     return Ok(Progress::Done(ready));
                 }
             }
@@ -76,12 +92,66 @@ fn waited(begun: time::OffsetDateTime, timeout: Duration) -> bool {
     passed + Duration::from_secs(2) >= timeout
 }
 
-fn is_answered(found: &DeclaredSource, token: Option<&str>) -> bool {
+fn is_answered(found: &DeclaredSource, request: Option<&Request>) -> bool {
     let newest = found.newest().map_or(0, |newest| newest.generation);
     let status = found.status.as_ref();
     let seen = status.is_some_and(|status| status.observed_generation >= newest);
-    let answers = |status: &SourceStatus| Some(status.handled_sync.as_str()) == token;
-    // A newer manifest carries no request any more, and is looked at in any case.
-    let replaced = token.is_some_and(|token| found.asked() != token);
-    seen && (token.is_none() || replaced || status.is_some_and(answers))
+    let answered = request.is_none_or(|request| {
+        // A newer manifest carries no request any more, and is looked at in any case.
+        let replaced = newest > request.generation;
+        // Who asks after us gets the answer to both; only then was it looked at for us too.
+        let handled = status.map_or(0, |status| number(&status.handled_sync));
+        replaced || handled >= number(&request.token)
+    });
+    seen && answered
+}
+
+/// When a token was made, in nanoseconds.
+fn number(token: &str) -> i128 {
+    let digits = token.split('-').next().unwrap_or_default();
+    digits.parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::testing::story;
+
+    const SHOP: &str = "apiVersion: skep.dev/v1alpha1
+kind: Source
+metadata: {name: shop}
+spec: {url: 'https://git.example.com/shop.git'}
+";
+
+    /// Source `shop` at a generation, asked for `asked`, with an answer to `handled`.
+    fn shop(generation: u64, asked: &str, handled: &str) -> DeclaredSource {
+        let labels = [
+            "dev.skep.kind=Source".to_owned(),
+            format!("dev.skep.generation={generation}"),
+            format!("{}={asked}", crate::names::LABEL_SYNC),
+            format!(
+                r#"dev.skep.status={{"observedGeneration":{generation},"handledSync":"{handled}"}}"#
+            ),
+        ];
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let config = format!("source.shop.{generation}");
+        let world = story().config(&config, SHOP, &labels).world();
+        sources(&world).remove("shop").unwrap()
+    }
+
+    #[test]
+    fn a_request_is_answered_when_it_or_a_later_one_was_handled() {
+        let request = Request {
+            token: "1000-7".to_owned(),
+            generation: 2,
+        };
+        let answered = |found: &DeclaredSource| is_answered(found, Some(&request));
+        assert!(!answered(&shop(2, "1000-7", "999-9")));
+        assert!(answered(&shop(2, "1000-7", "1000-7")));
+        // Another request came over ours: nothing was read for either yet.
+        assert!(!answered(&shop(2, "1001-8", "999-9")));
+        assert!(!answered(&shop(2, "1001-8", "")));
+        assert!(answered(&shop(2, "1001-8", "1001-8")));
+        assert!(answered(&shop(3, "", "999-9")));
+    }
 }
