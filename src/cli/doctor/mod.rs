@@ -143,6 +143,7 @@ pub fn checks(patient: &Patient) -> Vec<Check> {
         skep::images(patient),
         skep::certificate_checks(patient),
         skep::clusters(patient),
+        skep::sources(patient),
     ]
     .concat()
 }

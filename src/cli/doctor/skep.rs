@@ -7,6 +7,7 @@ use super::{Check, Patient};
 use crate::api::{ConditionStatus, ConditionType};
 use crate::cli::certs::ls;
 use crate::cli::install::plan::installed;
+use crate::cli::sources::{ready, resource};
 use crate::control::pki;
 use crate::names;
 use crate::world::TaskState;
@@ -147,6 +148,34 @@ pub(super) fn certificate_checks(patient: &Patient) -> Vec<Check> {
         return vec![Check::ok("certificates", "stored", "none are stored")];
     }
     all.iter().map(certificate).collect()
+}
+
+/// Every source: looked at, and in force.
+pub(super) fn sources(patient: &Patient) -> Vec<Check> {
+    let declared = crate::world::sources::sources(&patient.view.world);
+    let check = |name: &String, source: &_| {
+        let source = resource(source);
+        match ready(&source) {
+            Some(ready) if ready.status == ConditionStatus::True => {
+                Check::ok("sources", name, ready.message.clone())
+            }
+            Some(ready) if ready.reason == "Suspended" => {
+                Check::warning("sources", name, ready.message.clone())
+            }
+            Some(ready) => Check::failed(
+                "sources",
+                name,
+                format!("{}: {}", ready.reason, ready.message),
+            )
+            .hint(format!("`skep describe source {name}` says more")),
+            None => Check::warning("sources", name, "the operator has not looked at it yet")
+                .hint("see the operator above"),
+        }
+    };
+    declared
+        .iter()
+        .map(|(name, source)| check(name, source))
+        .collect()
 }
 
 /// Every cluster: seen by the operator, and ready.

@@ -194,7 +194,7 @@ pub async fn get(session: &Session, args: &GetArgs, names: &[String]) -> Result 
 }
 
 /// A declared source as a resource; its spec is the one in force, or empty while none is valid.
-fn resource(declared: &DeclaredSource) -> Source {
+pub(super) fn resource(declared: &DeclaredSource) -> Source {
     let mut source = match &declared.accepted {
         Some((_, source)) => source.clone(),
         None => Source {
@@ -297,7 +297,7 @@ fn table(all: &[Source], wide: bool, now: OffsetDateTime) -> Table {
 }
 
 /// The condition Ready, when it speaks of the newest generation.
-fn ready(source: &Source) -> Option<&Condition> {
+pub(super) fn ready(source: &Source) -> Option<&Condition> {
     let newest = source.metadata.generation.unwrap_or_default();
     let conditions = &source.status.as_ref()?.conditions;
     conditions

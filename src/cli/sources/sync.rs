@@ -60,7 +60,10 @@ pub async fn wait(
                 let well = ready
                     .as_ref()
                     .is_some_and(|r| r.status == ConditionStatus::True);
-                if request.is_some() || well || waited(begun, timeout) {
+                let hopeless = ready
+                    .as_ref()
+                    .is_some_and(|r| NEEDS_A_PERSON.contains(&r.reason.as_str()));
+                if request.is_some() || well || hopeless || waited(begun, timeout) {
                     return Ok(Progress::Done(ready));
                 }
             }
@@ -85,6 +88,9 @@ pub async fn wait(
         ))),
     }
 }
+
+/// Reasons that another try does not mend.
+const NEEDS_A_PERSON: [&str; 3] = ["InvalidManifest", "Conflict", "AccessDenied"];
 
 /// Whether so little of the time is left that the reason is better than another try.
 fn waited(begun: time::OffsetDateTime, timeout: Duration) -> bool {

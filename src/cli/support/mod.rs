@@ -18,6 +18,7 @@ use super::events;
 use super::get;
 use super::routes;
 use super::session::{Session, now};
+use super::sources;
 use super::view::resource;
 use crate::plan::{Plan, PlanInputs, Settings, Step};
 use crate::swarm::facts::Document;
@@ -137,6 +138,11 @@ async fn gather(session: &Session, args: &BundleArgs, now: OffsetDateTime) -> Re
         let path = format!("clusters/{name}.plan.txt");
         bundle.add(&path, plan_of(declared, &patient));
     }
+    for (name, source) in &crate::world::sources::sources(&view.world) {
+        // Credentials are sealed apart; a URL with any in it is no valid source.
+        let text = get::yaml(&sources::resource(source))?;
+        bundle.add(&format!("sources/{name}.yaml"), text);
+    }
     let routes = routes::render(&view.routing, None, Report::Json, true);
     bundle.attempt("routes.json", routes, |bundle, text| {
         bundle.add("routes.json", without_delicate_values(&text));
@@ -240,8 +246,11 @@ fn without_delicate_values(text: &str) -> String {
     for list in ["routes", "orphans"] {
         let all = view.get_mut(list).and_then(Value::as_array_mut);
         for one in all.into_iter().flatten() {
+            if let Some(when) = one.get("when").and_then(Value::as_str) {
+                one["when"] = json!(redact::condition(when));
+            }
             let text = |key: &str| one[key].as_str().unwrap_or_default();
-            if redact::hidden(text("label"), text("value")) {
+            if redact::hidden(text("label"), text("value")) || redact::hidden("", text("message")) {
                 one["value"] = json!(redact::GONE);
                 one["message"] = json!(redact::GONE);
             }

@@ -34,7 +34,23 @@ fn is_delicate(name: &str) -> bool {
 /// Whether a setting may hold a secret, by its name or by what it says: labels may set headers, an
 /// `Authorization` among them.
 pub(super) fn hidden(key: &str, value: &str) -> bool {
-    is_delicate(key) || is_delicate(value)
+    is_delicate(key) || is_delicate(value) || names_user(value)
+}
+
+/// Whether a URL in a text carries a user, and so perhaps a password.
+fn names_user(text: &str) -> bool {
+    text.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', '?', '#', ',', ' ', '"']).next();
+        authority.is_some_and(|authority| authority.contains('@'))
+    })
+}
+
+/// A condition of a route without the values that it asks headers for, which may hold anything.
+pub(super) fn condition(when: &str) -> String {
+    match when.split_once('=') {
+        Some((head, _)) => format!("{head}={GONE}"),
+        None => when.to_owned(),
+    }
 }
 
 /// A cluster without the values of its environment.
@@ -272,6 +288,17 @@ pub(super) fn line(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn header_conditions_and_users_of_urls_are_left_out() {
+        assert_eq!(
+            condition("GET x-api-key=s3c r3t x-b=c"),
+            "GET x-api-key=[redacted]"
+        );
+        assert_eq!(condition("POST"), "POST");
+        assert!(hidden("redirects", "http://a.b,https://user:s3cr3t@x.a"));
+        assert!(!hidden("redirects", "http://a.b,https://x.a/me@home"));
+    }
     use crate::cli::get::tests::east;
 
     #[test]
