@@ -7,7 +7,13 @@ cd "$(dirname "$0")/../.."
 target=$(uname -m)-unknown-linux-gnu
 built=${CARGO_TARGET_DIR:-target}/$target/release
 # A target of its own name keeps the static flag away from build scripts and macros.
-RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --locked --release --target "$target" --features demo --bins
+quiet=--quiet
+if [ -t 2 ]; then
+  # Somebody watches, and the first time takes minutes.
+  quiet=
+  echo "building the programs of the images" >&2
+fi
+RUSTFLAGS="-C target-feature=+crt-static" cargo build $quiet --locked --release --target "$target" --features demo --bins
 deploy/image.sh localhost:5000/skep:dev "$built/skep" target/images/skep.tar --user 65532
 deploy/image.sh localhost:5000/whoami:dev "$built/whoami" target/images/whoami.tar --user 65532 --port 8000
 echo "images: target/images/skep.tar ($(du -h target/images/skep.tar | cut -f1)), target/images/whoami.tar ($(du -h target/images/whoami.tar | cut -f1))"
