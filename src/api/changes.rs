@@ -3,23 +3,16 @@
 use serde_json::Value;
 
 use super::ServiceCluster;
+use super::parse::Manifest;
 
 /// The paths of all fields that differ, such as `spec.proxy.replicas`; a list counts as one field.
 /// What Skep writes itself is left out. Empty: both say the same.
 #[must_use]
 pub fn changed_fields(from: &ServiceCluster, to: &ServiceCluster) -> Vec<String> {
     let mut fields = Vec::new();
-    walk("", &bare(from), &bare(to), &mut fields);
+    let value = |one: &ServiceCluster| serde_json::to_value(one.bare()).unwrap_or_default();
+    walk("", &value(from), &value(to), &mut fields);
     fields
-}
-
-/// The resource as a person declares it.
-fn bare(cluster: &ServiceCluster) -> Value {
-    let mut bare = cluster.clone();
-    bare.status = None;
-    bare.metadata.generation = None;
-    bare.metadata.creation_timestamp = None;
-    serde_json::to_value(&bare).unwrap_or_default()
 }
 
 fn walk(path: &str, from: &Value, to: &Value, fields: &mut Vec<String>) {

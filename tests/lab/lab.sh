@@ -34,7 +34,7 @@ die() { say "lab: $*"; exit 1; }
 missing() {
   local pair
   for pair in dockerd:docker.io containerd:docker.io runc:docker.io docker:docker.io ip:iproute2 iptables:iptables \
-    nsenter:util-linux unshare:util-linux flock:util-linux setsid:util-linux curl:curl find:findutils; do
+    nsenter:util-linux unshare:util-linux flock:util-linux setsid:util-linux curl:curl openssl:openssl find:findutils; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || printf '%s\n' "$pair"
   done
 }

@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::apply::preflight::planned;
 use super::args::Report;
 use super::doctor::{self, Patient};
 use super::error::{CliError, Result};
@@ -20,7 +21,7 @@ use super::routes;
 use super::session::{Session, now};
 use super::sources;
 use super::view::resource;
-use crate::plan::{Plan, PlanInputs, Settings, Step};
+use crate::plan::{Plan, Step};
 use crate::swarm::facts::Document;
 use crate::swarm::logs::{LogOptions, Source};
 use crate::world::Declared;
@@ -184,31 +185,15 @@ fn kept(value: Value, keep: Keep) -> Value {
 
 /// The steps that an operator would take now, without what services are made of.
 fn plan_of(declared: &Declared, patient: &Patient) -> String {
-    let world = &patient.view.world;
-    let (Some(accepted), Some(routing)) = (
-        &declared.accepted,
-        patient.view.routing.clusters.get(&declared.name),
-    ) else {
+    let Some(accepted) = &declared.accepted else {
         return "no revision is valid, so there is no plan\n".to_owned();
     };
-    let image = super::install::plan::installed(world).map(|s| s.spec.image.clone());
-    let mut settings = Settings::default();
-    settings.image = image.unwrap_or(settings.image);
-    let plan = crate::plan::plan(&PlanInputs {
-        world,
-        name: &declared.name,
-        cluster: &accepted.cluster,
-        followed: &routing.followed,
-        secrets: &routing.secrets,
-        settings: &settings,
-        status: declared.status.as_ref(),
-        conflicts: &declared.conflicts,
-    });
+    let view = &patient.view;
     let Plan {
         steps,
         blockers,
         spec_hash,
-    } = plan;
+    } = planned(view, &view.world, &accepted.cluster);
     let mut lines: Vec<String> = steps.iter().map(step).collect();
     if lines.is_empty() {
         lines.push("nothing to do".to_owned());
