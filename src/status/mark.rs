@@ -12,7 +12,9 @@ pub fn mark(world: &World, routing: &mut ClusterRouting, faults: &[RouteFault]) 
     for fault in faults {
         if fault.reason == MORE {
             routing.rows.push(unlisted(fault));
-        } else if !stands(world, fault) {
+            continue;
+        }
+        if !stands(world, fault) {
             continue;
         }
         let concerned = concerned(routing, fault);

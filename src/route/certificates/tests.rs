@@ -143,6 +143,25 @@ fn clients_that_are_sent_where_no_certificate_is_are_told_of() {
 }
 
 #[test]
+fn only_the_route_that_sends_to_https_is_a_dead_end() {
+    let sends = ["hosts=a.com", "port=80", "ssl_only=true"];
+    let stays = ["hosts=a.com", "port=80", "context_root=/open"];
+    let world = story()
+        .installed()
+        .network("net")
+        .cluster("east", 1, "{default: true}")
+        .app("sends", &["net"], 1, &sends)
+        .app("stays", &["net"], 1, &stays)
+        .world();
+    let routing = certified(&world, &declared(&world), &Keyring::default());
+    let rows = routing.clusters["east"].rows.iter();
+    let told: Vec<_> = rows
+        .map(|row| (row.service.as_str(), row.reason.as_str()))
+        .collect();
+    assert_eq!(told, [("sends", "NoCertificate"), ("stays", "")]);
+}
+
+#[test]
 fn a_services_own_certificate_and_a_passthrough_come_first() {
     let mut east = routed(&["a.com", "b.com", "c.com"]);
     from_files(&mut east, "a.com", "crt", "key");

@@ -299,6 +299,8 @@ fn each_service_is_listed_before_the_second_fault_of_another_and_the_rest_is_cou
         ("", "MoreRefused")
     );
     assert!(told.message.starts_with("21 more"), "{}", told.message);
+    let of_no_service = cluster.rows.iter().filter(|row| row.service.is_empty());
+    assert_eq!(of_no_service.count(), 1);
 }
 
 #[test]

@@ -97,3 +97,24 @@ fn a_service_that_one_of_its_clusters_serves_is_no_orphan() {
         rows[0].message
     );
 }
+
+#[test]
+fn several_faults_of_one_route_are_one_rejected_route() {
+    let row = |host: &str, reason: &str, state| crate::route::Row {
+        service: "web".to_owned(),
+        host: host.to_owned(),
+        reason: reason.to_owned(),
+        state,
+        ..crate::route::Row::default()
+    };
+    let routing = ClusterRouting {
+        rows: vec![
+            row("a.x", "InvalidPort", RowState::Rejected),
+            row("a.x", "InvalidValue", RowState::Rejected),
+            row("b.x", "InvalidPort", RowState::Rejected),
+            row("c.x", "", RowState::Active),
+        ],
+        ..ClusterRouting::default()
+    };
+    assert_eq!(routing.rejected(), 2);
+}
