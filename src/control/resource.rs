@@ -110,6 +110,8 @@ pub struct ProxyState {
     pub settled: Option<String>,
     /// What it refused last, when it has not been mended since.
     pub nack: Option<String>,
+    /// The part of `nack` that is not told one by one in `refused`.
+    pub refused_whole: Option<String>,
     /// What of the published it does not take, one by one.
     pub refused: Vec<Refused>,
     /// The certificates that it has from files; older proxies tell none.

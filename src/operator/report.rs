@@ -156,7 +156,7 @@ pub(super) fn report_of(proxy: ProxyState) -> ProxyReport {
         task: proxy.task,
         acked: proxy.acked,
         settled: proxy.settled,
-        nack: proxy.nack,
+        refused_whole: proxy.refused_whole,
     }
 }
 

@@ -253,6 +253,7 @@ pub(super) fn programmed(
     let reason = if finding.status != ConditionStatus::True {
         &finding.reason
     } else if !faults.refused.is_empty() {
+        finding.message += ", save what they refuse";
         PARTLY
     } else if let Some(first) = warnings.first() {
         &first.reason

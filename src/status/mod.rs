@@ -24,8 +24,8 @@ pub struct ProxyReport {
     pub acked: Option<String>,
     /// Version of the routes of which it has taken or refused everything.
     pub settled: Option<String>,
-    /// What it refused last, while that is not mended.
-    pub nack: Option<String>,
+    /// What it refused last as a whole, naming no part, while that is not mended.
+    pub refused_whole: Option<String>,
     /// What it does not take of the routes in force, one by one.
     pub refused: Vec<Refusal>,
     /// So many more it does not take; another replica of the operator left them out.

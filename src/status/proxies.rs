@@ -56,9 +56,8 @@ pub(super) fn proxies(
             // What is refused is told by itself; all the rest is in force.
             let settled = report.settled.as_deref() == Some(wanted_version);
             proxies.counts.programmed += u64::from(acked || settled);
-            let nack = report.nack.clone();
-            let whole = nack.filter(|_| !acked && report.refused.is_empty());
-            proxies.refusals.extend(whole);
+            let whole = report.refused_whole.clone();
+            proxies.refusals.extend(whole.filter(|_| !acked));
             proxies.reports.push((*report).clone());
         }
     }

@@ -80,6 +80,7 @@ async fn exchange(
             state.acked = session.acked().map(str::to_owned);
             state.settled = session.settled().map(str::to_owned);
             state.nack = session.nack();
+            state.refused_whole = session.refused_whole();
             state.refused = session.refused();
             state.certificates = Arc::clone(session.certificates());
         });

@@ -63,6 +63,17 @@ impl ServerSession {
         (!refused.is_empty()).then(|| refused.join("; "))
     }
 
+    /// The part of [`nack`](Self::nack) that is not told name by name in
+    /// [`refused`](Self::refused).
+    #[must_use]
+    pub fn refused_whole(&self) -> Option<String> {
+        let published = self.published.as_ref()?;
+        let all = self.subscriptions.values();
+        let whole = all.filter(|one| one.standing(published).next().is_none());
+        let refused: Vec<&str> = whole.filter_map(|one| one.refused.as_deref()).collect();
+        (!refused.is_empty()).then(|| refused.join("; "))
+    }
+
     /// The version of the last snapshot of which the client has taken or refused everything.
     #[must_use]
     pub fn settled(&self) -> Option<&str> {

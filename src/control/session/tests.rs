@@ -1,8 +1,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use prost::Message as _;
+
 use super::*;
-use crate::control::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status};
+use crate::control::proto::{
+    self, Any, DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status,
+};
 use crate::control::published::Published;
 use crate::control::resource::{Resource, Snapshot};
 use crate::names::content_hash;
@@ -310,6 +314,39 @@ fn who_refuses_whole_responses_blames_no_name_and_has_nothing_settled() {
     accept_all(&mut session, said);
     assert_eq!(session.nack(), None);
     assert_eq!(session.settled(), Some(mended.version()));
+}
+
+#[test]
+fn what_is_refused_by_name_does_not_hide_what_is_refused_as_a_whole() {
+    let names: Vec<_> = (0..200).map(|n| format!("b{n:03}")).collect();
+    let backends: Vec<_> = names.iter().map(|name| (name.as_str(), BAD)).collect();
+    let mut session = subscribed();
+    let published = Published::first(snapshot(&backends, &[("r1", "none"), ("r2", "none")]));
+    let mut queue = session.publish(published);
+    while let Some(response) = queue.pop() {
+        let mut said = answer(
+            &response,
+            (response.type_url == BACKEND).then_some("no memory"),
+        );
+        if response.resources.iter().any(|item| item.name == "r1") {
+            let fault = proto::Fault {
+                name: "r1".to_owned(),
+                reason: "too long".to_owned(),
+            };
+            said.error_detail = Some(Status {
+                message: "r1: too long".to_owned(),
+                details: vec![Any {
+                    type_url: proto::FAULT.to_owned(),
+                    value: fault.encode_to_vec().into(),
+                }],
+                ..Status::default()
+            });
+        }
+        queue.extend(session.request(said).unwrap());
+    }
+    let refused: Vec<_> = session.refused().into_iter().map(|one| one.name).collect();
+    assert_eq!(refused, ["r1"]);
+    assert_eq!(session.refused_whole().as_deref(), Some("no memory"));
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn programmed_needs_every_running_proxy_at_the_wanted_version() {
         with(&fleet),
         "False Pending: 1 of 2 proxies have the routes in force"
     );
-    fleet[1].nack = Some("bad route".to_owned());
+    fleet[1].refused_whole = Some("bad route".to_owned());
     assert!(with(&fleet).starts_with("False Refused: proxies refused the routes: bad route"));
     assert!(with(&fleet[..1]).starts_with("False NotConnected: 1 of 2"));
 }
@@ -318,7 +318,6 @@ fn refusing(world: &World, part: Part, name: &str) -> Vec<ProxyReport> {
     let mut fleet = acked(world, "v2");
     for proxy in &mut fleet {
         proxy.acked = None;
-        proxy.nack = Some(format!("{name}: bad"));
         proxy.refused = vec![Refusal {
             part,
             name: name.to_owned(),
@@ -349,7 +348,7 @@ fn what_one_service_made_proxies_refuse_is_told_and_the_cluster_is_ready() {
     let status = report(&world, &refusing(&world, Part::Certificate, "service/web"));
     let programmed = line(&status, ConditionType::Programmed);
     assert!(
-        programmed.starts_with("True RoutesRefused: 1 of 1 proxies have the routes in force; service web (com.docker.lb.ssl_cert=web.cert): a proxy cannot use the certificate: bad; "),
+        programmed.starts_with("True RoutesRefused: 1 of 1 proxies have the routes in force, save what they refuse; service web (com.docker.lb.ssl_cert=web.cert): a proxy cannot use the certificate: bad; "),
         "{programmed}"
     );
     assert!(line(&status, ConditionType::Ready).starts_with("True"));
