@@ -38,8 +38,6 @@ struct Held {
     print: Option<Print>,
     tickets: Arc<dyn ProducesTickets>,
     live: Arc<LiveCertificate>,
-    /// Hosts that it is shown for and that clients will not take it for.
-    uncovered: Vec<String>,
 }
 
 impl Keep {
@@ -100,7 +98,6 @@ impl Keep {
         match self.load(name, &wanted) {
             Ok((live, tickets)) => {
                 let held = Held {
-                    uncovered: uncovered(&live, &wanted.hosts),
                     of: wanted,
                     print,
                     tickets,
@@ -178,7 +175,6 @@ impl Keep {
         if let Some(held) = self.certificates.get_mut(name) {
             held.print = print;
             if let Some(live) = live {
-                held.uncovered = uncovered(&live, &held.of.hosts);
                 held.live = live;
             }
         }
@@ -280,32 +276,43 @@ impl Keep {
             (*turn, self.refused.contains_key(*name), *name)
         });
         let mut names = crate::proxy::table::Names::default();
-        for (.., host, held) in places.into_iter().rev() {
-            names.put(host, Arc::clone(&held.live));
+        let mut shown: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (_, name, host, held) in places {
+            if names.get(host).is_none() {
+                names.put(host, Arc::clone(&held.live));
+                shown.entry(name).or_default().push(host);
+            }
+        }
+        let default = self.default.as_deref();
+        let default = default.and_then(|name| self.certificates.get_key_value(name));
+        if let Some((name, _)) = default {
+            shown.entry(name).or_default();
         }
         let table = Arc::make_mut(&mut self.table);
         let all = self.certificates.values();
         table.all = all.map(|held| Arc::clone(&held.live)).collect();
-        table.from_files = from_files(&self.certificates);
-        let default = self.default.as_ref();
-        let default = default.and_then(|name| self.certificates.get(name));
-        let default = default.map(|held| Arc::clone(&held.live));
+        table.from_files = from_files(&self.certificates, &shown);
+        let default = default.map(|(_, held)| Arc::clone(&held.live));
         table.default = default.or_else(|| names.get("*").cloned());
         table.certificates = names;
     }
 }
 
-/// What the operator is told of them. So many at most: those with a fault, then those that end
-/// first.
-fn from_files(certificates: &BTreeMap<String, Held>) -> Arc<[ShownCertificate]> {
-    let files = certificates
-        .iter()
-        .filter(|(_, held)| matches!(held.of.source, CertificateSource::Files { .. }));
+/// What the operator is told of those that are shown somewhere. So many at most: those with a
+/// fault, then those that end first.
+fn from_files(
+    certificates: &BTreeMap<String, Held>,
+    shown: &BTreeMap<&str, Vec<&str>>,
+) -> Arc<[ShownCertificate]> {
+    let shown = shown.iter();
+    let shown = shown.filter_map(|(name, hosts)| Some((name, hosts, certificates.get(*name)?)));
+    let files =
+        shown.filter(|(.., held)| matches!(held.of.source, CertificateSource::Files { .. }));
     let mut all: Vec<ShownCertificate> = files
-        .map(|(name, held)| ShownCertificate {
-            name: name.clone(),
+        .map(|(name, hosts, held)| ShownCertificate {
+            name: (*name).to_owned(),
             not_after: held.live.not_after.unwrap_or(0),
-            uncovered: held.uncovered.clone(),
+            uncovered: uncovered(&held.live, hosts),
         })
         .collect();
     all.sort_by_cached_key(|it| (it.uncovered.is_empty(), it.not_after, it.name.clone()));
@@ -313,15 +320,17 @@ fn from_files(certificates: &BTreeMap<String, Held>) -> Arc<[ShownCertificate]> 
     all.into()
 }
 
-/// The first few hosts that a certificate does not name.
-fn uncovered(live: &LiveCertificate, hosts: &[String]) -> Vec<String> {
-    let lacks = |host: &&String| match host.strip_prefix("*.") {
+/// The first few hosts that a certificate does not name. Where it is shown to all there is no
+/// name to check.
+fn uncovered(live: &LiveCertificate, hosts: &[&str]) -> Vec<String> {
+    let lacks = |host: &&&str| match host.strip_prefix("*.") {
         // One host below stands for all.
         Some(parent) => !live.covers(&format!("any.{parent}")),
-        None => !live.covers(host),
+        None => **host != "*" && !live.covers(host),
     };
     let few = limits::HOSTS_TOLD;
-    hosts.iter().filter(lacks).take(few).cloned().collect()
+    let lacking = hosts.iter().filter(lacks).take(few);
+    lacking.map(|host| (*host).to_owned()).collect()
 }
 
 type Loaded = (Arc<LiveCertificate>, Arc<dyn ProducesTickets>);
@@ -339,3 +348,6 @@ fn live(
         key: Arc::clone(key),
     }))
 }
+
+#[cfg(test)]
+mod tests;
