@@ -2,7 +2,9 @@
 //!
 //! A proxy is connected to one replica only, so no replica sees all acknowledgements by itself.
 //! Each asks the others for theirs, over the control network, and adds them to its own. With one
-//! replica nothing is asked. What a replica that cannot be reached knows counts as not known.
+//! replica nothing is asked. What a replica that cannot be reached knows counts as not known; one
+//! that is only slow is believed for some seconds more, or a moment's load would make clusters
+//! unready.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
@@ -27,8 +29,11 @@ use crate::world::certificates::NEAR_END;
 
 /// Between two questions.
 const EVERY: Duration = Duration::from_secs(1);
-/// A replica that has not answered by then is not there.
+/// A replica that has not answered by then is slow, or not there.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// So often in a row a replica may stay silent and its last answer still counts. Proxies of one
+/// that is gone are with another replica by then.
+const SILENCES: u32 = 3;
 /// The longest answer: some 50,000 proxies.
 const LONGEST: usize = 16 << 20;
 /// So many refusals, and so many certificates, are told at most, shared out among the proxies.
@@ -50,14 +55,17 @@ struct Known {
     proxies: BTreeMap<String, Vec<ProxyReport>>,
 }
 
+/// The last answer of each address, and how often it has been silent since.
+type Last = BTreeMap<SocketAddr, (Told, u32)>;
+
 /// What one replica tells.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Told {
     instance: String,
     proxies: Vec<Proxy>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Proxy {
     cluster: String,
     #[serde(flatten)]
@@ -108,12 +116,17 @@ impl Peers {
     /// Asks the replicas behind `name` (`host:port`) again and again, and wakes the clusters
     /// whose proxies differ from what was known.
     pub async fn run(self, name: String, waker: Waker<Key>, stop: CancellationToken) {
+        let mut last = Last::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
-            let (told, unknown) = self.ask(&name).await;
+            let addresses: BTreeSet<SocketAddr> = match lookup_host(&name).await {
+                Ok(found) => found.collect(),
+                Err(_) => BTreeSet::new(),
+            };
+            let (told, unknown) = self.ask(addresses, &mut last).await;
             for cluster in self.learn(told, unknown) {
                 waker.wake(Key::Cluster(cluster), Wake::Observed);
             }
@@ -121,24 +134,31 @@ impl Peers {
     }
 
     /// The answers of all replicas but this one, and how many are there whose answer is too long.
-    async fn ask(&self, name: &str) -> (Vec<Told>, usize) {
-        let addresses: BTreeSet<SocketAddr> = match lookup_host(name).await {
-            Ok(found) => found.collect(),
-            Err(_) => return (Vec::new(), 0),
-        };
+    async fn ask(&self, addresses: BTreeSet<SocketAddr>, last: &mut Last) -> (Vec<Told>, usize) {
         if addresses.len() < 2 {
+            last.clear();
             return (Vec::new(), 0);
         }
+        last.retain(|address, _| addresses.contains(address));
         let answers = join_all(addresses.into_iter().map(|address| async move {
             let answer = tokio::time::timeout(PATIENCE, fetch(address, LONGEST)).await;
-            answer.ok().flatten()
+            (address, answer.unwrap_or(Some(Answer::Silent)))
         }));
         let (mut others, mut unknown) = (Vec::new(), 0);
-        for answer in answers.await.into_iter().flatten() {
-            match answer {
-                Answer::Told(told) if *told.instance != *self.instance => others.push(told),
-                Answer::Told(_) => {}
-                Answer::TooLong => unknown += 1,
+        for (address, answer) in answers.await {
+            let before = last.remove(&address);
+            let (told, silences) = match (answer, before) {
+                (Some(Answer::Told(told)), _) => (told, 0),
+                (Some(Answer::TooLong), _) => {
+                    unknown += 1;
+                    continue;
+                }
+                (Some(Answer::Silent), Some((told, n))) if n < SILENCES => (told, n + 1),
+                _ => continue,
+            };
+            if *told.instance != *self.instance {
+                others.push(told.clone());
+                last.insert(address, (told, silences));
             }
         }
         (others, unknown)
@@ -189,6 +209,8 @@ enum Answer {
     Told(Told),
     /// It is there, and what it knows is not known.
     TooLong,
+    /// It has not answered in time.
+    Silent,
 }
 
 /// One question; `None` when it is not answered as it should be.
@@ -312,5 +334,31 @@ mod tests {
         let answer = told_by(fetch(addresses[1], LONGEST).await);
         assert_eq!(*answer.instance, *other.instance);
         assert_eq!(answer.proxies.len(), 1);
+    }
+
+    /// A port that takes connections and says nothing.
+    async fn silent() -> (tokio::net::TcpListener, SocketAddr) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_is_slow_is_believed_for_some_seconds_and_one_that_is_gone_is_not() {
+        let (one, other) = (Peers::default(), Peers::default());
+        let (slow, address) = silent().await;
+        let (_own, own_address) = silent().await;
+        let addresses = || BTreeSet::from([address, own_address]);
+        let known = told(&other, vec![proxy("t1", "v1")]);
+        let mut last = Last::from([(address, (known.clone(), 0))]);
+        for _ in 0..SILENCES {
+            let (told, unknown) = one.ask(addresses(), &mut last).await;
+            assert_eq!((told.len(), unknown), (1, 0));
+        }
+        assert!(one.ask(addresses(), &mut last).await.0.is_empty());
+        last.insert(address, (known, 0));
+        drop(slow);
+        let (told, _) = one.ask(addresses(), &mut last).await;
+        assert!(told.is_empty() && last.is_empty(), "it refuses connections");
     }
 }
