@@ -10,7 +10,7 @@ use super::get::{json, yaml};
 use super::session::View;
 use super::table::Table;
 use crate::proxy::table::{Places, Verdict};
-use crate::route::{ClusterRouting, Route};
+use crate::route::{ClusterRouting, Route, RouteTable, RowState};
 
 /// One route, and what becomes of it.
 #[derive(Debug, serde::Serialize)]
@@ -18,7 +18,7 @@ struct Shown {
     cluster: String,
     route: String,
     takes: bool,
-    reason: &'static str,
+    reason: String,
     target: String,
 }
 
@@ -55,7 +55,7 @@ fn table(shown: &[Shown], headers: bool, host: &str) -> String {
             one.cluster.clone(),
             one.route.clone(),
             if one.takes { "yes" } else { "no" }.to_owned(),
-            one.reason.to_owned(),
+            one.reason.clone(),
             one.target.clone(),
         ]);
     }
@@ -109,22 +109,27 @@ fn of_cluster(
         .ok_or_else(|| CliError::Usage(format!("`{host}` is no host")))?;
     let plain = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
     let passed_on = is_tls && table.passthroughs.contains_key(&plain);
+    let dark = is_tls && !passed_on && !shows_certificate(table, &plain);
     let mut shown: Vec<Shown> = trial
         .into_iter()
         .map(|one| {
-            let takes = one.verdict == Verdict::Wins && !passed_on;
+            let takes = one.verdict == Verdict::Wins && !passed_on && !dark;
             Shown {
                 cluster: name.to_owned(),
                 route: one.name.to_owned(),
                 takes,
                 reason: match one.verdict {
                     _ if passed_on => "TLS of this host is passed on unopened",
+                    Verdict::Wins if dark => {
+                        "the host has no certificate, so TLS is refused: `skep certs add`, or the labels ssl_cert and ssl_key"
+                    }
                     Verdict::Wins => "most specific host and path whose conditions are met",
                     Verdict::Later => "would take it, but a more specific one does",
                     Verdict::OtherPath => "the path is not its path",
                     Verdict::Unmet => "the request lacks its method or a header",
                     Verdict::Covered => "a more specific host decides alone",
-                },
+                }
+                .to_owned(),
                 target: table
                     .routes
                     .get(one.name)
@@ -139,14 +144,53 @@ fn of_cluster(
         let targets: Vec<&str> = targets.map(|target| target.backend.as_str()).collect();
         let first = Shown {
             cluster: name.to_owned(),
-            route: plain,
+            route: plain.clone(),
             takes: true,
-            reason: "TLS is passed on unopened",
+            reason: "TLS is passed on unopened".to_owned(),
             target: targets.join(", "),
         };
         shown.insert(0, first);
     }
+    shown.extend(rejected(name, routing, &plain));
     Ok(shown)
+}
+
+/// What would be at the host, had it not been rejected.
+fn rejected<'a>(
+    cluster: &'a str,
+    routing: &'a ClusterRouting,
+    host: &'a str,
+) -> impl Iterator<Item = Shown> + 'a {
+    let rows = routing.rows.iter();
+    let at_host = names_over(host);
+    let rows = rows.filter(move |row| {
+        row.state == RowState::Rejected && (row.host == "*" || at_host.contains(&row.host))
+    });
+    rows.map(move |row| Shown {
+        cluster: cluster.to_owned(),
+        route: row.route(),
+        takes: false,
+        reason: format!("{}: {}", row.reason, row.message),
+        target: row.service.clone(),
+    })
+}
+
+/// Whether a client that asks for the host by TLS is shown a certificate.
+fn shows_certificate(table: &RouteTable, host: &str) -> bool {
+    let names = names_over(host);
+    let mut all = table.certificates.values();
+    table.listener.default_certificate.is_some()
+        || all.any(|one| {
+            let mut at = one.hosts.iter().chain(one.stands_in.keys());
+            at.any(|at| at == "*" || names.contains(at))
+        })
+}
+
+/// A host and the wildcards over it.
+fn names_over(host: &str) -> Vec<String> {
+    let dots = host.match_indices('.').filter(|(at, _)| *at > 0);
+    let wild = dots.map(|(at, _)| format!("*{}", &host[at..]));
+    std::iter::once(host.to_owned()).chain(wild).collect()
 }
 
 /// Where a route leads: its services with their endpoints, or another address.
@@ -173,7 +217,7 @@ fn target(route: &Route, routing: &ClusterRouting) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::{Backend, PathMatch, RouteTable, Target};
+    use crate::route::{Backend, Certificate, CertificateSource, PathMatch, Row, Target};
     use clap::Parser;
 
     fn view() -> View {
@@ -196,8 +240,18 @@ mod tests {
             table.routes.insert(route.name(), route);
         }
         let mut view = View::default();
+        let row = |host: &str| Row {
+            host: host.into(),
+            path: "/api".into(),
+            service: "late".into(),
+            state: RowState::Rejected,
+            reason: "DuplicateRoute".into(),
+            message: "it is not alone".into(),
+            ..Row::default()
+        };
         let routing = ClusterRouting {
             table,
+            rows: vec![row("demo.a"), row("other.b")],
             ..ClusterRouting::default()
         };
         view.routing.clusters.insert("east".into(), routing);
@@ -205,18 +259,45 @@ mod tests {
     }
 
     fn told(words: &[&str]) -> Result<String> {
+        told_of(&view(), words)
+    }
+
+    fn told_of(view: &View, words: &[&str]) -> Result<String> {
         let words = ["skep", "routes", "--explain"].iter().chain(words);
         let cli = crate::cli::args::Cli::try_parse_from(words).unwrap();
         let crate::cli::args::Verb::Routes(args) = cli.verb else {
             panic!("routes is a verb")
         };
         let url = args.explain.clone().unwrap();
-        explain(&view(), &args, &url, args.cluster.as_deref())
+        explain(view, &args, &url, args.cluster.as_deref())
     }
 
     #[test]
     fn the_route_that_takes_it_and_the_others_are_told() {
         insta::assert_snapshot!(told(&["http://Demo.A:8080/api/x?y=1"]).unwrap());
+    }
+
+    #[test]
+    fn by_https_a_host_without_a_certificate_takes_nothing() {
+        let told = |view: &View, url: &str| told_of(view, &[url]).unwrap();
+        let yes = |told: &str| told.contains("  yes  ");
+        let mut view = view();
+        let dark = told(&view, "https://demo.a/api");
+        assert!(!yes(&dark) && dark.contains("no certificate"), "{dark}");
+        assert!(yes(&told(&view, "http://demo.a/api")));
+        let certificate = Certificate {
+            hosts: vec!["*.a".into()],
+            stands_in: [].into(),
+            awaited: false,
+            source: CertificateSource::Files {
+                chain: "crt".into(),
+                key: "key".into(),
+            },
+        };
+        let table = &mut view.routing.clusters.get_mut("east").unwrap().table;
+        table.certificates.insert("c".into(), certificate);
+        assert!(yes(&told(&view, "https://demo.a/api")));
+        assert!(!yes(&told(&view, "https://demo.b/api")));
     }
 
     #[test]
