@@ -41,7 +41,7 @@ spec:
 ";
 
 const REQUESTS: [&str; 3] = [
-    r#"{"time":"2026-01-10T12:00:00Z","client":"10.0.0.9","method":"GET","host":"demo.a","path":"/api?token=hunter2","status":200,"bytes":12,"duration_ms":1.5,"backend":"demo","endpoint":"10.0.1.3:8000"}"#,
+    r#"{"time":"2026-01-10T12:00:00Z","client":"10.0.0.9","method":"GET","host":"demo.a","path":"/api?token=hunter2","status":200,"bytes":12,"duration_ms":1.5,"backend":"demo","endpoint":"10.0.1.3:8000","connections":3}"#,
     r#"{"time":"2026-01-10T12:00:01Z","client":"10.0.0.9","method":"GET","host":"demo.a","path":"/","status":503,"bytes":12,"duration_ms":2.5,"backend":"demo","endpoint":"","reason":"NoEndpoint"}"#,
     r#"{"timestamp":"2026-01-10T12:00:00Z","level":"INFO","message":"serving"}"#,
 ];
@@ -342,6 +342,7 @@ async fn top_counts_what_the_proxies_log() {
     assert_eq!(east["cluster"], "east");
     assert!(east["requests"].as_u64().unwrap() >= 2, "{shown:#}");
     assert!(east["serverErrors"].as_u64().unwrap() >= 1, "{shown:#}");
+    assert_eq!(east["connections"], 3, "{shown:#}");
     let by_route = stage.told(&["top", "east", "-n1", "--by", "route"]).await;
     assert!(by_route.contains("demo.a/"), "{by_route}");
     stage.refused(&["top", "--interval", "1ms"], 2).await;

@@ -164,6 +164,45 @@ async fn a_missing_network_or_node_fails_before_anything_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_nowhere_is_warned_of_once_and_applied_all_the_same() {
+    let swarm = Swarm::new().await;
+    swarm.sim.miss_image("reg.example/team/skep:9");
+    let with =
+        |name: &str, image: &str| manifest(name, &format!("  proxy: {{image: '{image}'}}\n"));
+    let both = format!(
+        "{}---\n{}---\n{}",
+        with("east", "reg.example/team/skep:9"),
+        with("west", "reg.example/team/skep:9"),
+        with("north", "reg.example/team/skep:8")
+    );
+    let told = swarm.apply(&both, &[]).await;
+    assert_eq!(told.ok().lines().count(), 3);
+    let warnings = told
+        .err
+        .lines()
+        .filter(|line| line.contains("spec.proxy.image"));
+    let warnings: Vec<&str> = warnings.collect();
+    assert_eq!(warnings.len(), 1, "{}", told.err);
+    for wanted in [
+        "servicecluster/east and 1 more: ",
+        "reg.example/team/skep:9 is not on this engine",
+        "manifest unknown",
+        "`docker load` it on the nodes",
+    ] {
+        assert!(warnings[0].contains(wanted), "{wanted}: {warnings:?}");
+    }
+    // An engine that lets nobody ask is no reason to fail, nor to warn.
+    swarm
+        .sim
+        .fault(|f| f.fail("GET /images", 0, 403, "authorization denied by plugin"));
+    let silent = swarm
+        .apply(&with("east", "reg.example/team/skep:9"), &[])
+        .await;
+    assert!(!silent.err.contains("spec.proxy.image"), "{}", silent.err);
+    silent.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn applying_the_same_folder_twice_writes_nothing() {
     let swarm = Swarm::new().await;
     let both = format!(

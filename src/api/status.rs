@@ -17,6 +17,10 @@ pub struct Status {
     pub conditions: Vec<Condition>,
     /// Counts of proxy tasks.
     pub proxies: ProxyCounts,
+    /// The version of the routes in force, and which running proxies have not all of it. A new
+    /// version alone is written when it has stood for two seconds.
+    #[serde(skip_serializing_if = "DeliveryStatus::is_unknown")]
+    pub delivery: DeliveryStatus,
     /// The networks of the cluster, by name.
     pub networks: Vec<NetworkStatus>,
     /// The nodes the placement matches, by host name.
@@ -42,6 +46,51 @@ pub struct ProxyCounts {
     /// Running tasks that have the routes in force: each taken, or refused by name (see
     /// `routes.refused`).
     pub programmed: u64,
+}
+
+/// How far the routes in force have come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeliveryStatus {
+    /// Version of the routes in force: a hash of all of them. Empty: not known.
+    pub version: String,
+    /// Running proxies that have not all of it, the first 20, those that need attention first. A
+    /// running proxy that is not listed has all of it, as long as `more` is 0.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<ProxyStatus>,
+    /// So many more have not all of it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more: u64,
+}
+
+impl DeliveryStatus {
+    /// Whether nothing is known, as while no revision is valid.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.version.is_empty()
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks by reference
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A running proxy that has not all of the routes in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProxyStatus {
+    /// Its task id.
+    pub task: String,
+    /// CamelCase: `Refused` (goes on with what it had), `NotConnected` (to any operator), `Waiting`
+    /// (has not answered yet) or `PartlyRefused` (has all but what `routes.faults` tells of).
+    pub state: String,
+    /// The version that it has; empty: not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Why, as the proxy says.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
 
 /// One network of the cluster.

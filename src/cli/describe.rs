@@ -13,6 +13,7 @@ use super::routes;
 use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::{missing, resource};
+use crate::api::status::DeliveryStatus;
 use crate::api::value::StringMap;
 use crate::api::{ServiceCluster, Status};
 use crate::names::{LABEL_CLUSTER, LABEL_TEMPLATE};
@@ -53,6 +54,13 @@ pub fn render(declared: &Declared, view: &View, now: OffsetDateTime) -> Result<S
         None => text.push_str("Status:         none yet; the operator writes it\n"),
     }
     section(&mut text, "Tasks", &proxies(&cluster, world, now));
+    let more = cluster.status.as_ref().map_or(0, |s| s.delivery.more);
+    if more > 0 {
+        let _ = writeln!(
+            text,
+            "  {more} more proxies have not all of the routes; which, the status does not list"
+        );
+    }
     let routing = routing.clusters.get(&declared.name);
     let routes = routing.map(|one| routes::of_cluster(&declared.name, one));
     section(&mut text, "Routes", &routes.unwrap_or_default());
@@ -98,6 +106,14 @@ fn status_text(text: &mut String, status: &Status, newest: u64, now: OffsetDateT
         "{:<15} {} of {} run, {} of the newest definition, {} acknowledged the routes in force",
         "Proxies:", proxies.running, proxies.desired, proxies.updated, proxies.programmed
     );
+    if !status.delivery.is_unknown() {
+        let version = &status.delivery.version;
+        let _ = writeln!(
+            text,
+            "{:<15} {version} of the routes, as the operator last wrote",
+            "Version:"
+        );
+    }
     let mut conditions = Table::new(&["CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"]);
     for condition in &status.conditions {
         // What was true of an older generation says nothing of the newest one.
@@ -149,6 +165,8 @@ fn proxies(cluster: &ServiceCluster, world: &World, now: OffsetDateTime) -> Stri
         "STATE",
         "SINCE",
         "DEFINITION",
+        "ROUTES",
+        "ANSWER",
         "ERROR",
     ]);
     let services = world.services.values().filter(|service| {
@@ -156,6 +174,12 @@ fn proxies(cluster: &ServiceCluster, world: &World, now: OffsetDateTime) -> Stri
         labels.get(LABEL_CLUSTER) == Some(&cluster.metadata.name)
     });
     for service in services {
+        let serving = world.tasks_of(&service.id).filter(|task| task.serves());
+        let serving = serving.count() as u64;
+        // A status that counts other proxies is of another moment: it says nothing of these.
+        let status = cluster.status.as_ref();
+        let status = status.filter(|status| status.proxies.running == serving);
+        let delivery = status.map(|status| &status.delivery);
         let mut tasks: Vec<&Task> = world.tasks_of(&service.id).collect();
         tasks.sort_by(|a, b| {
             (a.slot, &a.node, &b.created_at).cmp(&(b.slot, &b.node, &a.created_at))
@@ -168,6 +192,7 @@ fn proxies(cluster: &ServiceCluster, world: &World, now: OffsetDateTime) -> Stri
             } else {
                 service.spec.name.clone()
             };
+            let (routes, answer) = delivered(delivery, task);
             table.row([
                 place,
                 task.id.get(..12).unwrap_or(&task.id).to_owned(),
@@ -175,6 +200,8 @@ fn proxies(cluster: &ServiceCluster, world: &World, now: OffsetDateTime) -> Stri
                 format!("{:?}", task.state),
                 age(&task.state_at, now),
                 definition(service, task).to_owned(),
+                routes,
+                answer,
                 task.error.clone(),
             ]);
         }
@@ -189,6 +216,33 @@ fn definition(service: &Service, task: &Task) -> &'static str {
         (Some(newest), Some(own)) if newest == own => "current",
         (Some(_), Some(_)) => "old",
         _ => "",
+    }
+}
+
+/// The version of the routes that a running proxy has, and what it answered to the one in force.
+/// Those that have all of it are not listed in the status.
+fn delivered(delivery: Option<&DeliveryStatus>, task: &Task) -> (String, String) {
+    let unknown = || "unknown".to_owned();
+    if !task.serves() {
+        return (String::new(), String::new());
+    }
+    let Some(delivery) = delivery.filter(|one| !one.is_unknown()) else {
+        return (unknown(), unknown());
+    };
+    let Some(behind) = delivery.behind.iter().find(|one| one.task == task.id) else {
+        if delivery.more > 0 {
+            return (unknown(), unknown());
+        }
+        return (delivery.version.clone(), "Acknowledged".to_owned());
+    };
+    let version = if behind.version.is_empty() {
+        unknown()
+    } else {
+        behind.version.clone()
+    };
+    match behind.message.as_str() {
+        "" => (version, behind.state.clone()),
+        why => (version, format!("{}: {why}", behind.state)),
     }
 }
 
@@ -267,6 +321,7 @@ mod tests {
             node: "d1".into(),
             slot: 1,
             state,
+            desired: TaskState::Running,
             created_at: created_at.into(),
             state_at: created_at.into(),
             error: error.into(),
@@ -290,6 +345,49 @@ mod tests {
     fn everything_known_is_told() {
         let text = render(&declared(), &view(), now()).unwrap();
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn what_a_proxy_answered_is_told_and_what_is_not_known_is_called_so() {
+        use crate::api::status::ProxyStatus;
+        fn behind(state: &str, version: &str, message: &str) -> ProxyStatus {
+            ProxyStatus {
+                task: "t2".into(),
+                state: state.into(),
+                version: version.into(),
+                message: message.into(),
+            }
+        }
+        let line = |change: fn(&mut DeliveryStatus)| {
+            let mut declared = declared();
+            let delivery = &mut declared.status.as_mut().unwrap().delivery;
+            delivery.version = "v2".into();
+            change(delivery);
+            let text = render(&declared, &view(), now()).unwrap();
+            let line = text.lines().find(|line| line.contains("  t2 ")).unwrap();
+            line.split("current")
+                .last()
+                .unwrap()
+                .split_whitespace()
+                .skip(6)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(line(|_| {}), "v2 Acknowledged -");
+        assert_eq!(
+            line(|d| d.behind = vec![behind("Refused", "v1", "bad route")]),
+            "v1 Refused: bad route -"
+        );
+        assert_eq!(
+            line(|d| d.behind = vec![behind("NotConnected", "", "")]),
+            "unknown NotConnected -"
+        );
+        let mut declared = declared();
+        declared.status.as_mut().unwrap().proxies.running = 2;
+        let text = render(&declared, &view(), now()).unwrap();
+        assert!(!text.contains("Acknowledged"), "{text}");
+        assert_eq!(line(|d| d.more = 3), "unknown unknown -");
+        assert_eq!(line(|d| d.version.clear()), "unknown unknown -");
     }
 
     #[test]

@@ -78,10 +78,13 @@ impl Context {
 
     /// How long a new status waits. What other replicas tell is up to a second old, so where there
     /// are any a status must have stood for a while, and for longer with each later replica:
-    /// otherwise they would correct each other.
+    /// otherwise they would correct each other. So must one that tells of nothing but another
+    /// version of the routes: an application that rolls would cost a write for every task.
     fn unsettled(&self, declared: &Declared, status: &Status) -> Option<Duration> {
         let key = format!("status of {}", declared.name);
-        if declared.status.as_ref() == Some(status) || !self.peers.exist() {
+        let before = declared.status.as_ref();
+        let version_only = before.is_some_and(|before| same_but_version(before, status));
+        if before == Some(status) || !(self.peers.exist() || version_only) {
             self.holds.clear(&key);
             return None;
         }
@@ -128,6 +131,19 @@ impl Context {
         let faults = &status.routes.faults;
         self.telemetry.fleets.tell(cluster, faults, fleet);
     }
+}
+
+/// Whether two statuses differ at most in the versions of routes that they tell.
+fn same_but_version(one: &Status, other: &Status) -> bool {
+    let without = |status: &Status| {
+        let mut status = status.clone();
+        status.delivery.version.clear();
+        for proxy in &mut status.delivery.behind {
+            proxy.version.clear();
+        }
+        status
+    };
+    without(one) == without(other)
 }
 
 /// What a connected proxy says, as the status understands it.

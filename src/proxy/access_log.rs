@@ -45,6 +45,8 @@ pub(super) struct Line {
     pub(super) attempts: u8,
     pub(super) endpoint: Option<SocketAddr>,
     pub(super) backend: Option<Arc<LiveBackend>>,
+    /// Client connections that the proxy has open.
+    pub(super) connections: i64,
     /// Why it is not an ordinary answer of an endpoint; empty if it is.
     pub(super) reason: &'static str,
 }
@@ -64,6 +66,7 @@ impl Default for Line {
             attempts: 0,
             endpoint: None,
             backend: None,
+            connections: 0,
             reason: "",
         }
     }
@@ -173,7 +176,11 @@ fn json(line: &Line, out: &mut Vec<u8>) -> std::io::Result<()> {
         Some(endpoint) => write!(out, ",\"endpoint\":\"{endpoint}\"")?,
         None => out.extend_from_slice(b",\"endpoint\":\"\""),
     }
-    write!(out, ",\"attempts\":{},\"user_agent\":", line.attempts)?;
+    write!(
+        out,
+        ",\"attempts\":{},\"connections\":{},\"user_agent\":",
+        line.attempts, line.connections
+    )?;
     quoted(line.texts.agent(), out)?;
     if let Some(tls) = &line.tls {
         let (version, protocol) = (tls.version, tls.protocol);
@@ -250,6 +257,7 @@ mod tests {
             bytes: 12,
             duration: Duration::from_micros(1500),
             attempts: 1,
+            connections: 7,
             ..Line::default()
         }
     }
@@ -266,6 +274,7 @@ mod tests {
         assert_eq!(value["user_agent"], "a \"quoted\" agent");
         assert_eq!(value["path"], "/x?q=1");
         assert_eq!(value["duration_ms"], 1.5);
+        assert_eq!(value["connections"], 7);
         assert_eq!(value["protocol"], "HTTP/1.1");
         assert_eq!(value["time"], "1970-01-01T00:00:00Z");
     }

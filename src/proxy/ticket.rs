@@ -163,6 +163,7 @@ impl Drop for Ticket {
             line.duration = duration;
             line.ended = time::OffsetDateTime::now_utc();
             line.backend = self.backend.take();
+            line.connections = shared.metrics.connections.load(Relaxed);
             shared.log.send(line, &shared.metrics.log_dropped);
         }
     }

@@ -78,6 +78,7 @@ fn in_force(
         )
     });
     status.proxies = proxies.counts;
+    status.delivery.clone_from(&proxies.delivery);
     status.networks = networks(inputs, spec, service);
     status.routes = inputs.routing.map_or_else(RouteCounts::default, routes);
     let nodes = placement::nodes(inputs.world, &spec.placement);

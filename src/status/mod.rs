@@ -3,6 +3,7 @@
 pub mod build;
 mod certificates;
 mod conditions;
+mod delivery;
 mod faults;
 mod mark;
 mod placement;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::ProxyReport;
-use crate::api::status::ProxyCounts;
+use super::delivery::delivery;
+use crate::api::status::{DeliveryStatus, ProxyCounts};
 use crate::names;
 use crate::world::{Age, Mode, Service, Task, TaskState, World};
 
@@ -11,6 +12,8 @@ use crate::world::{Age, Mode, Service, Task, TaskState, World};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proxies {
     pub counts: ProxyCounts,
+    /// How far the routes in force have come.
+    pub delivery: DeliveryStatus,
     /// What keeps tasks from running: reason and sentence, most frequent first.
     pub trouble: Option<(&'static str, String)>,
     /// What proxies refused as a whole, without naming a part of it.
@@ -37,6 +40,9 @@ pub(super) fn proxies(
     let reports: BTreeMap<&str, &ProxyReport> =
         fleet.iter().map(|r| (r.task.as_str(), r)).collect();
     let mut slots: BTreeMap<(u64, &str), Vec<&Task>> = BTreeMap::new();
+    let running = world.tasks_of(&service.id).filter(|task| task.serves());
+    let running = running.map(|task| (task.id.as_str(), reports.get(task.id.as_str()).copied()));
+    proxies.delivery = delivery(running, wanted_version);
     for task in world.tasks_of(&service.id) {
         let node = if task.slot == 0 {
             task.node.as_str()

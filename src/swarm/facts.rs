@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::engine::{Engine, filtered};
+use super::engine::{Engine, escaped, filtered};
 use super::error::Error;
 use super::wire::nil;
 use crate::names;
@@ -25,6 +25,12 @@ pub enum Document {
     Services,
     /// `/tasks`
     Tasks,
+}
+
+/// The name of an image in a path: its slashes stay, as engines want it.
+fn escaped_path(image: &str) -> String {
+    let parts: Vec<String> = image.split('/').map(escaped).collect();
+    parts.join("/")
 }
 
 /// One engine and its machine, by its own word.
@@ -149,6 +155,23 @@ impl Engine {
             facts.server_version = text("Version");
         }
         Ok(facts)
+    }
+
+    /// Whether this engine has an image.
+    pub async fn has_image(&self, image: &str) -> Result<bool, Error> {
+        let path = format!("/images/{}/json", escaped_path(image));
+        match self.get::<Value>("look for the image", &path).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Succeeds when the image's registry has it, as this engine sees it, without credentials.
+    pub async fn registry_has(&self, image: &str) -> Result<(), Error> {
+        let path = format!("/distribution/{}/json", escaped_path(image));
+        let what = "ask the registry";
+        self.get::<Value>(what, &path).await.map(drop)
     }
 
     /// What people ask of nodes, by id.

@@ -28,6 +28,14 @@ impl State {
             )),
             ("GET", ["info"]) => Ok((200, self.info())),
             ("GET", ["tasks"]) => self.list_tasks(query),
+            ("GET", [kind @ ("images" | "distribution"), name @ .., "json"]) => {
+                let name = name.join("/").replace("%3A", ":").replace("%40", "@");
+                match (*kind, self.missing_images.contains(&name)) {
+                    (_, false) => Ok((200, json!({}))),
+                    ("images", true) => refuse(404, format!("No such image: {name}")),
+                    _ => refuse(500, format!("manifest unknown: {name}")),
+                }
+            }
             ("GET", [kind]) => Ok((200, self.list(known(kind)?, query))),
             ("GET", [kind, id]) => self.inspect(known(kind)?, id),
             ("POST", [kind, "create"]) => self.create(known(kind)?, body),

@@ -1,5 +1,6 @@
 //! `skep apply`: manifests become revisions in the store; the operator does the rest.
 
+mod images;
 pub mod preflight;
 mod prune;
 
@@ -95,6 +96,7 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
         over: None,
     };
     check(session, args, &view, clusters, by)?;
+    images::warn(session, &view, clusters).await;
     let doomed = if args.prune {
         doomed(&view.declared, clusters, &manager, args.selector.as_ref())
     } else {

@@ -4,6 +4,7 @@
 //! rather than guessed.
 
 mod clocks;
+mod drained;
 mod networks;
 mod ports;
 mod skep;

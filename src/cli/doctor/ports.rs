@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, Patient};
+use super::{Check, Patient, drained};
 use crate::api::service_cluster::PublishMode;
-use crate::world::{PortMode, Protocol, Service, Task, TaskState, World};
+use crate::world::{Declared, PortMode, Protocol, Service, Task, TaskState, World};
 
 pub(super) fn checks(patient: &Patient) -> Vec<Check> {
     let world = &patient.view.world;
@@ -38,7 +38,7 @@ pub(super) fn checks(patient: &Patient) -> Vec<Check> {
             checks.push(check(name, port, &rivals));
         }
         if let Some(own) = own {
-            checks.extend(outside(patient, name, own));
+            checks.extend(outside(patient, declared, own));
         }
     }
     if checks.is_empty() {
@@ -83,7 +83,7 @@ fn takes(
 }
 
 /// What is no service has a port: only the task that could not start tells.
-fn outside(patient: &Patient, cluster: &str, own: &Service) -> Option<Check> {
+fn outside(patient: &Patient, declared: &Declared, own: &Service) -> Option<Check> {
     let world = &patient.view.world;
     let failed = |task: &&Task| {
         task.desired <= TaskState::Running
@@ -97,6 +97,14 @@ fn outside(patient: &Patient, cluster: &str, own: &Service) -> Option<Check> {
     } else {
         patient.hostname(&task.node)
     };
+    let cluster = &declared.name;
+    // The scheduler found no free node. Where a node was set aside, or a proxy still finishes,
+    // that is what was asked for.
+    if task.error.contains("host-mode port already in use")
+        && let Some(drained::Expected { found, hint }) = drained::expected(patient, declared)
+    {
+        return Some(Check::warning("ports", cluster, found).hint(hint));
+    }
     Some(
         Check::failed("ports", cluster, format!("{place}: {}", task.error)).hint(
             "see who listens there (`ss -ltnp` on the node), or give the cluster other ports",

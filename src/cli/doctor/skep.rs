@@ -3,7 +3,7 @@
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use super::{Check, Patient};
+use super::{Check, Patient, drained};
 use crate::api::{ConditionStatus, ConditionType};
 use crate::cli::certs::ls;
 use crate::cli::install::plan::installed;
@@ -15,6 +15,16 @@ use crate::world::certificates::certificates;
 
 /// Days before the end of the control stream's certificates from which on it is told.
 const SOON: i64 = 60;
+
+/// Why a cluster is not ready whose nodes are drained or paused, or whose proxies still finish.
+const BY_DRAIN: [&str; 6] = [
+    "ProxyDraining",
+    "PortInUse",
+    "NoSuitableNode",
+    "TooFewNodes",
+    "RollingOut",
+    "Starting",
+];
 
 pub(super) fn operator(patient: &Patient) -> Vec<Check> {
     let world = &patient.view.world;
@@ -198,6 +208,13 @@ pub(super) fn clusters(patient: &Patient) -> Vec<Check> {
             .hint("see the operator above"),
             Some(ready) if ready.status == ConditionStatus::True => {
                 Check::ok("clusters", name, ready.message.clone())
+            }
+            Some(ready)
+                if BY_DRAIN.contains(&ready.reason.as_str())
+                    && let Some(drained::Expected { found, hint }) =
+                        drained::expected(patient, declared) =>
+            {
+                Check::warning("clusters", name, found).hint(hint)
             }
             Some(ready) => Check::failed(
                 "clusters",

@@ -2,12 +2,13 @@ use time::macros::datetime;
 
 use super::*;
 use crate::api::parse::manifests;
+use crate::api::status::NodeStatus;
 use crate::names;
 use crate::swarm::facts::SwarmFacts;
 use crate::world::declared::{Accepted, Revision};
 use crate::world::{
-    Declared, Network, NetworkAttachment, Node, Port, PortMode, Secret, Service, Task, TaskState,
-    World,
+    Availability, Declared, Network, NetworkAttachment, Node, Port, PortMode, Secret, Service,
+    Task, TaskState, World,
 };
 
 /// A Swarm of two nodes on which all is well: an operator, and the cluster east with one proxy.
@@ -278,6 +279,163 @@ fn a_cluster_that_is_not_ready_is_told_with_its_reason() {
     let text = render(&checks(&patient), Report::Json).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["state"], "Warning");
+}
+
+/// East wants two proxies on two nodes, and one of them was drained.
+fn with_a_drained_node() -> Patient {
+    let mut patient = healthy();
+    let world = &mut patient.view.world;
+    world.nodes.get_mut("n1").unwrap().availability = Availability::Drain;
+    world.services.get_mut("p").unwrap().desired = 2;
+    let waiting = Task {
+        id: "tq".into(),
+        slot: 2,
+        node: String::new(),
+        state: TaskState::Pending,
+        error: "no suitable node (host-mode port already in use on 1 node)".into(),
+        ..world.tasks["tp"].clone()
+    };
+    world.tasks.insert("tq".into(), waiting);
+    let status = patient.view.declared.get_mut("east").unwrap();
+    let status = status.status.as_mut().unwrap();
+    status.conditions[0].status = ConditionStatus::False;
+    status.conditions[0].reason = "PortInUse".into();
+    status.nodes = ["1", "2"]
+        .map(|n| NodeStatus {
+            name: format!("node-{n}"),
+            id: format!("n{n}"),
+            ..NodeStatus::default()
+        })
+        .into();
+    patient
+}
+
+#[test]
+fn fewer_proxies_for_a_drained_node_are_a_warning_and_none_at_all_a_failure() {
+    let mut patient = with_a_drained_node();
+    assert_eq!(
+        faults(&patient),
+        ["ports/east Warning", "clusters/east Warning"]
+    );
+    let text = render(&checks(&patient), Report::Table).unwrap();
+    assert!(
+        text.contains("node-1 is drained, so 1 of 2 proxies run"),
+        "{text}"
+    );
+    let world = &mut patient.view.world;
+    world.nodes.get_mut("n1").unwrap().availability = Availability::Pause;
+    let paused = render(&checks(&patient), Report::Table).unwrap();
+    assert!(paused.contains("node-1 is paused"), "{paused}");
+    // Two lack, and one node was set aside: the other lacks for another reason.
+    patient.view.world.services.get_mut("p").unwrap().desired = 3;
+    assert_eq!(
+        faults(&patient),
+        ["ports/east Failed", "clusters/east Failed"]
+    );
+    patient.view.world.services.get_mut("p").unwrap().desired = 2;
+    patient.view.world.tasks.remove("tp");
+    assert_eq!(
+        faults(&patient),
+        ["ports/east Failed", "clusters/east Failed"]
+    );
+}
+
+#[test]
+fn a_proxy_that_finishes_its_requests_is_a_warning() {
+    let mut patient = with_a_drained_node();
+    let world = &mut patient.view.world;
+    world.nodes.get_mut("n1").unwrap().availability = Availability::Active;
+    assert_eq!(
+        faults(&patient),
+        ["ports/east Failed", "clusters/east Failed"]
+    );
+    let leaving = patient.view.world.tasks.get_mut("tp").unwrap();
+    leaving.desired = TaskState::Shutdown;
+    assert_eq!(
+        faults(&patient),
+        ["ports/east Warning", "clusters/east Warning"]
+    );
+}
+
+#[test]
+fn everything_that_skep_needs_is_looked_at() {
+    let found = checks(&healthy());
+    let there = |area: &str, name: &str| {
+        let is = |check: &Check| check.area == area && (name.is_empty() || check.name == name);
+        assert!(found.iter().any(is), "{area}/{name}");
+    };
+    for (area, name) in [
+        ("engine", "api"),
+        ("engine", "swarm"),
+        ("engine", "kernel"),
+        ("swarm", "managers"),
+        ("nodes", "node-2"),
+        ("clocks", "node-1"),
+        ("operator", ""),
+        ("secrets", names::SECRET_OPERATOR),
+        ("networks", names::CONTROL_NETWORK),
+        ("ports", "east:80"),
+        ("images", "skep-proxy-east"),
+        ("certificates", ""),
+        ("clusters", "east"),
+    ] {
+        there(area, name);
+    }
+}
+
+#[test]
+fn old_kernels_and_engines_and_missing_overlays_are_told() {
+    let mut patient = healthy();
+    patient.engine.kernel_version = "3.2.0".into();
+    assert_eq!(faults(&patient), ["engine/kernel Failed"]);
+    patient.engine.kernel_version = "?".into();
+    assert_eq!(faults(&patient), ["engine/kernel Unknown"]);
+    patient = healthy();
+    patient.engine.plugins.network = vec!["bridge".into()];
+    assert_eq!(faults(&patient), ["engine/overlay Failed"]);
+    patient = healthy();
+    patient.nodes.get_mut("n2").unwrap().engine = "19.3.1".into();
+    assert_eq!(faults(&patient), ["nodes/node-2 Failed"]);
+}
+
+#[test]
+fn a_stored_certificate_that_ends_is_told() {
+    let mut patient = healthy();
+    let key = crate::certs::SealingKey::generate().unwrap().public();
+    let sealing = patient.view.world.secrets.get_mut(names::SECRET_SEALING);
+    let labels = &mut sealing.unwrap().labels;
+    labels.insert(names::LABEL_SEALING.into(), key.text());
+    let id = key.id();
+    let config = |ends: &str| crate::world::Config {
+        id: "cert".into(),
+        name: "certificate.shop.1".into(),
+        labels: [
+            (names::LABEL_KIND, "Certificate"),
+            (names::LABEL_NAME, "shop"),
+            (names::LABEL_GENERATION, "1"),
+            (names::LABEL_NOT_AFTER, ends),
+            (names::LABEL_SEALING, id.as_str()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into(),
+        ..crate::world::Config::default()
+    };
+    for (ends, state) in [
+        ("2027-01-10T12:00:00Z", None),
+        ("2026-01-20T12:00:00Z", Some("certificates/shop Warning")),
+        ("2026-01-01T12:00:00Z", Some("certificates/shop Failed")),
+    ] {
+        patient
+            .view
+            .world
+            .configs
+            .insert("cert".into(), config(ends));
+        assert_eq!(
+            faults(&patient),
+            state.into_iter().collect::<Vec<_>>(),
+            "{ends}"
+        );
+    }
 }
 
 use crate::api::ConditionStatus;

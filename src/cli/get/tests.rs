@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::status::{NetworkStatus, NodeStatus, ProxyCounts, RouteCounts};
+use crate::api::status::{DeliveryStatus, NetworkStatus, NodeStatus, ProxyCounts, RouteCounts};
 use crate::api::{Condition, ConditionStatus, Metadata, ServiceClusterSpec, Status};
 use time::macros::datetime;
 
@@ -32,6 +32,10 @@ pub(crate) fn east() -> ServiceCluster {
                 running: 1,
                 updated: 1,
                 programmed: 1,
+            },
+            delivery: DeliveryStatus {
+                version: "4f3c2d1e0a9b8c7d".into(),
+                ..DeliveryStatus::default()
             },
             networks: vec![NetworkStatus {
                 name: "eastnet".into(),

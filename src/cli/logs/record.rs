@@ -33,13 +33,15 @@ pub struct Record {
     pub reason: String,
     /// Id of the request.
     pub request_id: String,
+    /// Connections that the proxy had open then; the text form does not say.
+    pub connections: Option<u64>,
 }
 
-/// `IP - - [TIME] "METHOD PATH PROTOCOL" STATUS BYTES SECONDS ENDPOINT "HOST" "ID"`; what is in
-/// quotes is quoted as in JSON.
+/// `IP - - [TIME] "METHOD PATH PROTOCOL" STATUS BYTES SECONDS ENDPOINT "HOST" "ID"`; over TLS
+/// also `VERSION PROTOCOL "NAME"`. What is in quotes is quoted as in JSON.
 static TEXT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r#"^(\S+) - - \[([^\]]+)\] ("(?:[^"\\]|\\.)*") (\d{3}) (\d+) ([0-9.]+) (\S+) ("(?:[^"\\]|\\.)*") ("(?:[^"\\]|\\.)*")$"#,
+        r#"^(\S+) - - \[([^\]]+)\] ("(?:[^"\\]|\\.)*") (\d{3}) (\d+) ([0-9.]+) (\S+) ("(?:[^"\\]|\\.)*") ("(?:[^"\\]|\\.)*")(?: \S+ \S+ "(?:[^"\\]|\\.)*")?$"#,
     )
     .ok()
 });
@@ -111,6 +113,8 @@ mod tests {
             ("/x", "demo.a")
         );
         of_json.backend.clear();
+        let over_tls = format!(r#"{text} TLSv1.3 h2 "demo.a""#);
+        assert_eq!(Record::parse(&over_tls), Some(of_json.clone()));
         assert_eq!(Record::parse(text), Some(of_json));
     }
 

@@ -4,6 +4,7 @@
 //! needs no port of its own and works wherever the command line does. It has limits, which
 //! `docs/cli.md` tells: what is not logged is not counted.
 
+mod open;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use crate::proxy::table::Places;
 use crate::swarm;
 use crate::swarm::logs::{LogLine, LogOptions, Source};
 
+use open::Open;
 use tally::{Tally, render};
 
 /// `top`.
@@ -101,13 +103,15 @@ impl Attribution {
             By::Cluster => String::new(),
             By::Host => record.plain_host(),
             By::Service => record.backend.clone(),
-            By::Proxy => self
-                .proxies
-                .get(task)
-                .cloned()
-                .unwrap_or_else(|| task.into()),
+            By::Proxy => self.proxy(task),
             By::Route => self.route(cluster, record).unwrap_or_default(),
         }
+    }
+
+    /// The name of a proxy: service, slot and node; its task where that is not known.
+    fn proxy(&self, task: &str) -> String {
+        let known = self.proxies.get(task).cloned();
+        known.unwrap_or_else(|| task.into())
     }
 
     /// The route that takes such a request now. Headers are not logged, so routes that ask for
@@ -155,6 +159,7 @@ pub async fn run(session: &Session, args: &TopArgs) -> Result {
     }
     let mut lines = open(session, &view, &names).await?;
     let attribution = Attribution::new(args.by, &view);
+    let mut open_now = Open::new(&view);
     let mut shown = 0;
     loop {
         let begun = Instant::now();
@@ -164,10 +169,11 @@ pub async fn run(session: &Session, args: &TopArgs) -> Result {
             &mut lines,
             &attribution,
             &args.filter,
-            &mut tally,
+            (&mut tally, &mut open_now),
             begun + interval,
         )
         .await;
+        open_now.tell(&attribution, &mut tally);
         let rows = tally.rows(begun.elapsed(), args.rows);
         let text = match args.output {
             Some(Data::Json) => json(&serde_json::json!({"time": stamp(), "rows": rows})),
@@ -243,7 +249,7 @@ async fn count(
     lines: &mut SelectAll<Lines>,
     attribution: &Attribution,
     filter: &Filter,
-    tally: &mut Tally,
+    (tally, open): (&mut Tally, &mut Open),
     end: Instant,
 ) {
     while let Ok(next) = tokio::time::timeout_at(end, lines.next()).await {
@@ -259,9 +265,13 @@ async fn count(
                 session.terminal.warning(line.text.trim());
             }
             Some((cluster, Ok(line))) => {
-                if let Some(record) = Record::parse(&line.text)
-                    && filter.admits(&record)
-                {
+                let Some(record) = Record::parse(&line.text) else {
+                    continue;
+                };
+                if let Some(connections) = record.connections {
+                    open.said(&cluster, &line.task, connections);
+                }
+                if filter.admits(&record) {
                     let row = attribution.row(&cluster, &line.task, &record);
                     tally.add(&cluster, &row, &record);
                 }

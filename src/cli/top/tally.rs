@@ -21,6 +21,8 @@ struct Counts {
     bytes: u64,
     durations: Vec<f64>,
     clients: BTreeSet<String>,
+    /// Open connections as last told, and whether all proxies told.
+    connections: Option<(u64, bool)>,
 }
 
 /// A row as it is shown.
@@ -45,6 +47,12 @@ pub(super) struct Row {
     pub(super) bytes_per_second: f64,
     /// Different addresses of clients.
     pub(super) clients: usize,
+    /// Open connections, as the proxies told last; `None`: not known, or the row is no proxy and
+    /// no cluster.
+    pub(super) connections: Option<u64>,
+    /// Some proxies have told nothing in the last minute: there are more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) connections_partly: bool,
 }
 
 impl Tally {
@@ -59,6 +67,12 @@ impl Tally {
         if !counts.clients.contains(&record.client) {
             counts.clients.insert(record.client.clone());
         }
+    }
+
+    /// How many connections are open there, and whether all proxies say so.
+    pub(super) fn connections(&mut self, cluster: &str, row: &str, open: u64, all: bool) {
+        let counts = self.0.entry((cluster.to_owned(), row.to_owned()));
+        counts.or_default().connections = Some((open, all));
     }
 
     /// The rows, those with the most requests first; `most` 0: all.
@@ -100,6 +114,8 @@ impl Counts {
             max_ms: at(1000),
             bytes_per_second: self.bytes as f64 / seconds,
             clients: self.clients.len(),
+            connections: self.connections.map(|(open, _)| open),
+            connections_partly: self.connections.is_some_and(|(_, all)| !all),
         }
     }
 }
@@ -125,7 +141,10 @@ pub(super) fn render(rows: &[Row], by: By) -> String {
         "BYTES/S",
         "CLIENTS",
     ];
+    // Connections belong to proxies.
+    let open = matches!(by, By::Cluster | By::Proxy).then_some("OPEN");
     let heads = ["CLUSTER"].into_iter().chain(head).chain(columns);
+    let heads = heads.chain(open);
     let mut table = Table::named(heads.map(str::to_owned));
     for row in rows {
         let mut cells = vec![row.cluster.clone()];
@@ -138,6 +157,11 @@ pub(super) fn render(rows: &[Row], by: By) -> String {
         cells.extend(times.map(|ms| format!("{ms:.1}ms")));
         cells.push(format!("{:.0}", row.bytes_per_second));
         cells.push(row.clients.to_string());
+        cells.extend(open.map(|_| match row.connections {
+            Some(open) if row.connections_partly => format!("{open}+"),
+            Some(open) => open.to_string(),
+            None => String::new(),
+        }));
         table.row(cells);
     }
     if table.is_empty() {

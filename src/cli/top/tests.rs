@@ -105,3 +105,36 @@ fn a_request_belongs_to_the_route_that_takes_it() {
     assert_eq!(row(By::Host, &record("Demo.A:80", "/", 200, 1.0)), "demo.a");
     assert_eq!(row(By::Proxy, &record("demo.a", "/", 200, 1.0)), "t1");
 }
+
+#[tokio::test(start_paused = true)]
+async fn open_connections_are_those_that_the_proxies_told_last() {
+    let shown = |open: &mut Open, by: By| {
+        let mut tally = Tally::default();
+        open.tell(&Attribution::new(by, &view()), &mut tally);
+        render(&tally.rows(Duration::from_secs(1), 0), by)
+    };
+    let mut open = Open::new(&view());
+    open.said("east", "t1", 9);
+    open.said("east", "t1", 4);
+    open.said("east", "t2", 3);
+    let text = shown(&mut open, By::Cluster);
+    assert!(
+        text.lines().next().unwrap().ends_with("CLIENTS  OPEN"),
+        "{text}"
+    );
+    assert!(text.lines().nth(1).unwrap().ends_with(" 7"), "{text}");
+    let text = shown(&mut open, By::Proxy);
+    assert!(text.contains("t1") && text.ends_with(" 3\n"), "{text}");
+    assert_eq!(shown(&mut open, By::Host), "no requests\n");
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert_eq!(shown(&mut open, By::Cluster), "no requests\n");
+}
+
+#[test]
+fn a_sum_without_some_of_the_proxies_is_called_so_and_what_is_not_told_is_not_known() {
+    let mut tally = Tally::default();
+    tally.connections("east", "", 4, false);
+    tally.add("west", "", &record("demo.b", "/", 200, 1.0));
+    let text = render(&tally.rows(Duration::from_secs(1), 0), By::Cluster);
+    assert!(text.contains(" 4+\n") && text.contains(" -\n"), "{text}");
+}
