@@ -18,6 +18,7 @@ fn request(url: &str) -> Request {
         folder: String::new(),
         authorities: None,
         credentials: None,
+        signers: None,
         known: None,
         limits: Limits::default(),
         stop: CancellationToken::new(),

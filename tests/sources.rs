@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use repo::web::Web;
-use repo::{Daemon, Repo, cluster, git};
+use repo::{Daemon, Key, Repo, cluster, git};
 use sim::Sim;
 use skep::api::{Condition, ConditionStatus, parse};
 use skep::certs::SealingKey;
@@ -398,6 +398,105 @@ async fn one_broken_manifest_keeps_the_whole_revision_out() {
     stage.applied(&mended).await;
     let clusters = stage.clusters().await;
     assert_eq!((clusters.len(), &clusters["east"]), (1, &owned(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_commits_that_a_known_key_signed_are_applied() {
+    let stage = Stage::new();
+    let (alice, mallory) = (Key::new(&["ed25519"]), Key::new(&["ed25519"]));
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let good = stage.repo.push_signed(&alice);
+    let daemon = Daemon::start(&stage.repo.served());
+    let verify = |keys: &[&Key]| {
+        let keys: Vec<&str> = keys.iter().map(|key| key.public.as_str()).collect();
+        format!("  verify: {{sshKeys: [{}]}}\n", keys.join(", "))
+    };
+    stage.declare(&daemon.url(), &verify(&[&alice])).await;
+    stage.applied(&good).await;
+    stage.repo.write("east.yaml", cluster("east", 5));
+    let bare = stage.repo.push();
+    let ready = stage.until("Unverified").await;
+    let begin = format!("commit {} is not applied: it is not signed; ", &bare[..10]);
+    assert!(ready.message.starts_with(&begin), "{}", ready.message);
+    let ending = format!("; commit {} stays in force (last success 20", &good[..10]);
+    assert!(ready.message.contains(&ending), "{}", ready.message);
+    let status = stage.source().await.status.unwrap();
+    assert_eq!((&status.revision, &status.failed_revision), (&good, &bare));
+    let text = stage.telemetry.text();
+    for line in [
+        "skep_source_failures_total{source=\"shop\",reason=\"Unverified\"} 1",
+        "skep_source_ready{source=\"shop\"} 0",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    // What was signed stays in force, against changes by hand too.
+    stage.apply("east", 9).await;
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    let signed = stage.repo.push_signed(&mallory);
+    let begin = Instant::now();
+    while !stage
+        .ready()
+        .await
+        .message
+        .contains("which is none of spec.verify")
+    {
+        assert!(begin.elapsed() < Duration::from_secs(600));
+        sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    // The same commit is looked at anew when the keys change.
+    stage
+        .declare(&daemon.url(), &verify(&[&alice, &mallory]))
+        .await;
+    stage.applied(&signed).await;
+    assert_eq!(stage.clusters().await["east"], owned(5));
+    // And a key that is taken out vouches for nothing any more.
+    stage.declare(&daemon.url(), &verify(&[&alice])).await;
+    stage.until("Unverified").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_huge_repository_is_refused_with_its_bound_until_it_is_small_again() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let good = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&good).await;
+    // Noise that comes again too far away for zlib to see it.
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        state.to_be_bytes()[0]
+    })
+    .take(1 << 20)
+    .collect();
+    stage.repo.write("big.bin", noise.repeat(34));
+    stage.repo.write("east.yaml", cluster("east", 2));
+    stage.repo.push();
+    let ready = stage.until("TooLarge").await;
+    for part in [
+        "the repository is too large: its newest revision alone takes more than 32 MiB",
+        "keep the manifests in a repository of their own",
+        "stays in force (last success 20",
+    ] {
+        assert!(ready.message.contains(part), "{part} in {}", ready.message);
+    }
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    let text = stage.telemetry.text();
+    for line in [
+        "skep_source_failures_total{source=\"shop\",reason=\"TooLarge\"} 1",
+        "skep_source_ready{source=\"shop\"} 0",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    stage.repo.remove("big.bin");
+    let small = stage.repo.push();
+    stage.applied(&small).await;
+    assert_eq!(stage.clusters().await["east"], owned(2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,6 +52,8 @@ pub fn source() -> Value {
     ] {
         put(&mut schema, &format!("{spec}/{field}"), keyword, value);
     }
+    let keys = "/$defs/Verify/properties/sshKeys";
+    put(&mut schema, keys, "minItems", json!(1));
     tidy(&mut schema);
     schema
 }

@@ -44,12 +44,26 @@ pub struct SourceSpec {
     /// Authorities (PEM) that the server's certificate is checked against. Omitted: the public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
+    /// Whose signature a commit must carry to be applied. Omitted: signatures are not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Delete clusters that this source applied and that the folder no longer declares.
     #[serde(default)]
     pub prune: bool,
     /// Leave everything as it is until this is false again.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// Whose signature a commit must carry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Verify {
+    /// Public keys, each as the line of its `.pub` file: `ssh-ed25519 AAAA... alice@example.com`.
+    /// The commit that is applied must be signed with one of them (git's `gpg.format=ssh`). Types:
+    /// ed25519, ecdsa (P-256, P-384), rsa (2048 bits and more), and the first two on a hardware
+    /// key (`sk-`).
+    pub ssh_keys: Vec<String>,
 }
 
 fn minute() -> Span {
@@ -64,6 +78,7 @@ impl Default for SourceSpec {
             path: String::new(),
             interval: minute(),
             ca: None,
+            verify: None,
             prune: false,
             suspend: false,
         }

@@ -43,6 +43,14 @@ pub enum Error {
     /// No such folder.
     #[error("{0}")]
     NoFolder(String),
+    /// The commit is not signed as it must be.
+    #[error("commit {} is not applied: {why}", .commit.get(..10).unwrap_or(.commit))]
+    Unverified {
+        /// The commit, in hex.
+        commit: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// More than the limits allow.
     #[error("{0}")]
     TooLarge(String),
@@ -66,6 +74,15 @@ fn denied(given: bool) -> &'static str {
 }
 
 impl Error {
+    /// The commit that is at fault; `None`: no commit is.
+    #[must_use]
+    pub fn commit(&self) -> Option<&str> {
+        match self {
+            Self::Unverified { commit, .. } => Some(commit),
+            _ => None,
+        }
+    }
+
     /// One CamelCase word of a bounded set: reason in conditions, label of the metric.
     #[must_use]
     pub fn category(&self) -> &'static str {
@@ -76,6 +93,7 @@ impl Error {
             | Self::NoRepository(_)
             | Self::Moved(_) => "NotFound",
             Self::Denied { .. } => "AccessDenied",
+            Self::Unverified { .. } => "Unverified",
             Self::TooLarge(_) => "TooLarge",
             Self::Unreachable { .. }
             | Self::Tls { .. }

@@ -6,6 +6,7 @@
 //!
 //! # Guarantees
 //! * Never more than [`Limits`] allows of bytes and time: a repository beyond is an error.
+//! * With [`Request::signers`] nothing is read of a commit that none of them signed.
 //! * Credentials go to the server of the URL only, and by HTTPS only: redirects are not followed.
 //!
 //! # Caveats
@@ -20,12 +21,14 @@ mod pack;
 mod talk;
 mod tree;
 mod url;
+mod verify;
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
+pub use ssh_key::public::KeyData;
 pub use url::Url;
 
 /// How much a repository may cost.
@@ -83,6 +86,8 @@ pub struct Request {
     pub authorities: Option<String>,
     /// Who asks.
     pub credentials: Option<Credentials>,
+    /// The keys of which one must have signed the commit; `None`: nobody need have.
+    pub signers: Option<Vec<KeyData>>,
     /// The commit whose files are known: they are not read again.
     pub known: Option<String>,
     /// How much it may cost.

@@ -64,8 +64,7 @@ fn talk(
     };
     let data = pack(&mut transport, &greeting, tip.object, request, bounds)?;
     let pack = Pack::index(data, request.limits, bounds)?;
-    let folder = &request.folder;
-    tree::revision(&pack, tip.object, folder, request.limits, bounds).map(Fetched::Revision)
+    tree::revision(&pack, tip.object, request, bounds).map(Fetched::Revision)
 }
 
 fn greet(

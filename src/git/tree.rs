@@ -7,7 +7,7 @@ use gix_object::{CommitRef, Kind, TagRef, TreeRef};
 
 use super::bounds::Bounds;
 use super::pack::{Pack, too_large};
-use super::{Error, File, Limits, Revision};
+use super::{Error, File, Limits, Request, Revision, verify};
 
 /// Folders within folders.
 const DEPTH: usize = 32;
@@ -16,11 +16,15 @@ const DEPTH: usize = 32;
 pub(super) fn revision(
     pack: &Pack,
     object: ObjectId,
-    folder: &str,
-    limits: Limits,
+    request: &Request,
     bounds: &Bounds,
 ) -> Result<Revision, Error> {
-    let (commit, data) = commit(pack, object)?;
+    let (folder, limits) = (&request.folder, request.limits);
+    let (commit, mut data) = commit(pack, object)?;
+    if let Some(signers) = &request.signers {
+        // From here on only what was signed is looked at.
+        data = verify::signed(&data, &commit, signers)?;
+    }
     let parsed = CommitRef::from_bytes(&data, HashKind::Sha1).map_err(broken)?;
     let root = parsed.tree();
     let mut reader = Reader {
@@ -51,7 +55,7 @@ pub(super) fn revision(
     })
 }
 
-fn broken(error: impl std::fmt::Display) -> Error {
+pub(super) fn broken(error: impl std::fmt::Display) -> Error {
     Error::Protocol(format!("a broken object: {error}"))
 }
 

@@ -175,3 +175,84 @@ pub fn cluster(name: &str, replicas: u32) -> String {
         "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec:\n  networks: [{{name: {name}net, create: {{}}}}]\n  proxy: {{replicas: {replicas}, publish: {{mode: none}}}}\n"
     )
 }
+
+/// A key pair of SSH.
+pub struct Key {
+    folder: tempfile::TempDir,
+    /// The line of its `.pub` file.
+    pub public: String,
+}
+
+impl Key {
+    /// Makes one by `ssh-keygen`: a type, or a type and its bits.
+    pub fn new(kind: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        let mut command = Command::new("ssh-keygen");
+        command.args(["-q", "-N", "", "-C", "alice@example.com", "-t"]);
+        let made = command.args(kind).arg("-f").arg(&path).status();
+        assert!(made.is_ok_and(|status| status.success()), "ssh-keygen");
+        let public = std::fs::read_to_string(path.with_extension("pub")).expect("a key");
+        Self {
+            folder,
+            public: public.trim().to_owned(),
+        }
+    }
+
+    /// The file with the private key.
+    pub fn path(&self) -> String {
+        self.folder.path().join("key").display().to_string()
+    }
+
+    /// What `ssh-keygen` signs of a text, as one for a namespace.
+    pub fn sign(&self, namespace: &str, text: &str) -> String {
+        let file = self.folder.path().join("text");
+        std::fs::write(&file, text).expect("written");
+        let signature = self.folder.path().join("text.sig");
+        let _ = std::fs::remove_file(&signature);
+        let signed = Command::new("ssh-keygen")
+            .args(["-q", "-Y", "sign", "-n", namespace, "-f", &self.path()])
+            .arg(&file)
+            .stderr(Stdio::null())
+            .status();
+        assert!(signed.is_ok_and(|status| status.success()), "ssh-keygen");
+        std::fs::read_to_string(signature).expect("a signature")
+    }
+}
+
+impl Repo {
+    /// As [`Repo::push`], with a commit that is signed.
+    pub fn push_signed(&self, key: &Key) -> String {
+        git(&self.work(), &["add", "-A"]);
+        let key = format!("user.signingkey={}", key.path());
+        let settings = ["-c", "gpg.format=ssh", "-c", &key];
+        let commit = ["commit", "-q", "-S", "--allow-empty", "-m", "change"];
+        git(&self.work(), &[&settings[..], &commit].concat());
+        self.force()
+    }
+
+    /// What a commit holds, as it is hashed.
+    pub fn content(&self, commit: &str) -> String {
+        let text = git(&self.work(), &["cat-file", "commit", commit]);
+        text + "\n"
+    }
+
+    /// Makes this content a commit and pushes it; the commit.
+    pub fn push_content(&self, content: &str) -> String {
+        let file = self.work().join(".git/content");
+        std::fs::write(&file, content).expect("written");
+        let commit = git(
+            &self.work(),
+            &["hash-object", "-t", "commit", "-w", ".git/content"],
+        );
+        git(&self.work(), &["update-ref", "refs/heads/main", &commit]);
+        self.force()
+    }
+}
+
+/// A commit's content, signed: the header that git itself writes.
+pub fn with_signature(content: &str, signature: &str) -> String {
+    let (head, message) = content.split_once("\n\n").expect("a message");
+    let lines = signature.trim().replace('\n', "\n ");
+    format!("{head}\ngpgsig {lines}\n\n{message}")
+}

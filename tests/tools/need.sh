@@ -30,7 +30,9 @@ for thing in "$@"; do
     cc) command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null ||
       lack "a C compiler (for the cryptography crate)" "$(packages gcc)" ;;
     git) command -v git >/dev/null && [ -x "$(git --exec-path)/git-daemon" ] && [ -x "$(git --exec-path)/git-http-backend" ] ||
-      lack "git with its servers (git daemon, git http-backend), for the tests of sources" "$(packages git)" ;;
+      lack "git with its servers (git daemon, git http-backend), for the tests of sources" "$(packages git)"
+      command -v ssh-keygen >/dev/null ||
+      lack "ssh-keygen, for the tests of signed commits" "$(packages "$(command -v dnf >/dev/null && echo openssh || echo openssh-client)")" ;;
     docker) command -v docker >/dev/null || lack "the docker command" "$(packages docker.io)" ;;
     lab) tests/lab/lab.sh check --install || faults=1 ;;
     bench)

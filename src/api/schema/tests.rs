@@ -43,7 +43,7 @@ fn the_schema_of_sources_agrees_with_the_parser() {
     for (spec, good) in [
         ("{url: 'https://h/r'}", true),
         (
-            "{url: 'git://h:9/r.git', ref: v1, path: a/b, interval: 1m30s, prune: true, suspend: true}",
+            "{url: 'git://h:9/r.git', ref: v1, path: a/b, interval: 1m30s, prune: true, suspend: true, verify: {sshKeys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti a@example.com]}}",
             true,
         ),
         ("{}", false),
@@ -51,6 +51,8 @@ fn the_schema_of_sources_agrees_with_the_parser() {
         ("{url: 'https://me:x@h/r'}", false),
         ("{url: 'https://h/r', interval: 5}", false),
         ("{url: 'https://h/r', branch: main}", false),
+        ("{url: 'https://h/r', verify: {}}", false),
+        ("{url: 'https://h/r', verify: {sshKeys: []}}", false),
     ] {
         let text = format!("{{{head}, spec: {spec}}}");
         let value: Value = serde_saphyr::from_str(&text).unwrap();

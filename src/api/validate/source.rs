@@ -3,7 +3,8 @@
 use super::{Faults, header, metadata};
 use crate::api::Diagnostic;
 use crate::api::grammar::shortened;
-use crate::api::source::{Source, SourceSpec};
+use crate::api::signer::signer;
+use crate::api::source::{Source, SourceSpec, Verify};
 use crate::api::value::Span;
 use crate::names::KIND_SOURCE;
 
@@ -28,6 +29,7 @@ pub fn source(source: &Source) -> Vec<Diagnostic> {
         path,
         interval,
         ca,
+        verify,
         prune: _,
         suspend: _,
     } = spec;
@@ -50,7 +52,26 @@ pub fn source(source: &Source) -> Vec<Diagnostic> {
         let hint = "write the authority's certificate as a block: `ca: |`";
         faults.add("spec.ca", "holds no certificate in PEM", hint);
     }
+    if let Some(verify) = verify {
+        check_verify(&mut faults, verify);
+    }
     faults.found
+}
+
+fn check_verify(faults: &mut Faults, verify: &Verify) {
+    if verify.ssh_keys.is_empty() {
+        let hint = "write the lines of .pub files, or leave `verify` out";
+        faults.add(
+            "spec.verify.sshKeys",
+            "names no key, so no commit could ever be applied",
+            hint,
+        );
+    }
+    for (n, key) in verify.ssh_keys.iter().enumerate() {
+        if let Err((message, hint)) = signer(key) {
+            faults.add(format!("spec.verify.sshKeys[{n}]"), message, hint);
+        }
+    }
 }
 
 fn check_url(faults: &mut Faults, url: &str) {

@@ -136,6 +136,24 @@ fn subnets_are_ipv4_networks_with_room() {
 }
 
 #[test]
+fn every_key_that_cannot_be_used_is_told_at_its_place() {
+    let good = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti a";
+    let text = format!(
+        "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: a}}\nspec:\n  url: https://h/r\n  verify:\n    sshKeys:\n    - {good}\n    - nonsense\n    - a@example.com {good}\n"
+    );
+    let parsed = manifests("f.yaml", &text);
+    let told: Vec<String> = parsed.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (told, part) in told.iter().zip([
+        "f.yaml:9:7: spec.verify.sshKeys[1]: is no public key of SSH",
+        "f.yaml:10:7: spec.verify.sshKeys[2]: is no public key of SSH",
+    ]) {
+        assert!(told.starts_with(part), "{told}");
+    }
+    assert!(parsed.faults[1].hint.contains("leave out"));
+}
+
+#[test]
 fn validation_needs_no_text() {
     let parsed = manifests(
         "",

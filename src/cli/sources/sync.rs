@@ -90,7 +90,7 @@ pub async fn wait(
 }
 
 /// Reasons that another try does not mend.
-const NEEDS_A_PERSON: [&str; 3] = ["InvalidManifest", "Conflict", "AccessDenied"];
+const NEEDS_A_PERSON: [&str; 4] = ["InvalidManifest", "Unverified", "Conflict", "AccessDenied"];
 
 /// Whether so little of the time is left that the reason is better than another try.
 fn waited(begun: time::OffsetDateTime, timeout: Duration) -> bool {

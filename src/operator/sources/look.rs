@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::Context;
+use crate::api::signer::signer;
 use crate::api::{ServiceCluster, SourceSpec, parse};
 use crate::certs::SealingKey;
 use crate::git::{self, Credentials, Fetched, Limits, Url};
@@ -71,7 +72,7 @@ impl Context {
             Ok(request) => git::fetch(request).await.map_err(|error| Failure {
                 reason: error.category(),
                 message: error.to_string(),
-                commit: None,
+                commit: error.commit().map(str::to_owned),
             }),
             Err(failure) => Err(failure),
         };
@@ -115,12 +116,18 @@ impl Context {
             message,
             commit: None,
         })?;
+        let signers = spec.verify.as_ref().map(|verify| {
+            // All are readable: the manifest is valid. One that is not vouches for nothing.
+            let keys = verify.ssh_keys.iter();
+            keys.filter_map(|key| signer(key).ok()).collect()
+        });
         Ok(git::Request {
             url,
             reference: spec.reference.clone(),
             folder: spec.folder(),
             authorities: spec.ca.clone(),
             credentials,
+            signers,
             known,
             limits: Limits::default(),
             stop: self.stop.clone(),

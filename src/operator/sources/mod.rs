@@ -31,11 +31,12 @@ use crate::world::sources::{DeclaredSource, sources};
 use look::Known;
 
 /// Why a look at a repository fails: labels of its metric.
-pub const REASONS: [&str; 7] = [
+pub const REASONS: [&str; 8] = [
     "FetchFailed",
     "AccessDenied",
     "NotFound",
     "TooLarge",
+    "Unverified",
     "InvalidManifest",
     "Conflict",
     "ApplyFailed",
