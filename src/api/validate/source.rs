@@ -21,6 +21,7 @@ pub fn source(source: &Source) -> Vec<Diagnostic> {
         metadata: meta,
         spec,
         status: _,
+        stated: _,
     } = source;
     let SourceSpec {
         url,
