@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// The API group and version of the resources this build reads and writes.
-pub const API_VERSION: &str = "skep.dev/v1alpha1";
+/// The newest version of the API; [`crate::api::Version`] has the older ones.
+pub const API_VERSION: &str = "skep.dev/v1";
 /// The kind of a service cluster.
 pub const KIND: &str = "ServiceCluster";
 /// The kind of a git repository that is followed.

@@ -49,6 +49,7 @@ mod tests {
             metadata: crate::api::Metadata::default(),
             spec: crate::api::ServiceClusterSpec::default(),
             status: None,
+            stated: crate::api::Version::NEWEST,
         };
         let mut other = east.clone();
         other.metadata.generation = Some(3);

@@ -14,6 +14,7 @@ pub mod source;
 pub mod status;
 pub mod validate;
 pub mod value;
+pub mod version;
 
 pub use changes::changed_fields;
 pub use condition::{Condition, ConditionStatus, ConditionType};
@@ -22,3 +23,4 @@ pub use service_cluster::{Metadata, ServiceCluster, ServiceClusterSpec};
 pub use source::{Source, SourceSpec, SourceStatus, Verify};
 pub use status::Status;
 pub use value::{ByteSize, Constraint, Cpus, HostPattern, Span, StringMap};
+pub use version::Version;

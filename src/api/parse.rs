@@ -7,14 +7,14 @@ mod load;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod versions;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
-use super::{Diagnostic, Metadata, ServiceCluster, Source, validate};
+use super::{Diagnostic, Metadata, ServiceCluster, Source, Version, validate, version};
 use crate::names;
 
 pub use emit::yaml;
@@ -29,6 +29,8 @@ pub struct Parsed {
     /// All faults of all documents, in order of position. The resources are usable all the same,
     /// but whoever applies should apply nothing while there is any.
     pub faults: Vec<Diagnostic>,
+    /// What is deprecated and will not be read for ever, in all documents without a fault.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One resource of any kind.
@@ -48,6 +50,10 @@ pub trait Manifest: Serialize + DeserializeOwned + Clone {
     fn metadata(&self) -> &Metadata;
     /// The same, to be changed.
     fn metadata_mut(&mut self) -> &mut Metadata;
+    /// The version that its text is written in.
+    fn stated(&self) -> Version;
+    /// The same, to be changed.
+    fn stated_mut(&mut self) -> &mut Version;
     /// Without what Skep writes itself.
     #[must_use]
     fn bare(&self) -> Self;
@@ -64,6 +70,14 @@ impl Manifest for ServiceCluster {
 
     fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
+    }
+
+    fn stated(&self) -> Version {
+        self.stated
+    }
+
+    fn stated_mut(&mut self) -> &mut Version {
+        &mut self.stated
     }
 
     fn bare(&self) -> Self {
@@ -88,6 +102,14 @@ impl Manifest for Source {
 
     fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
+    }
+
+    fn stated(&self) -> Version {
+        self.stated
+    }
+
+    fn stated_mut(&mut self) -> &mut Version {
+        &mut self.stated
     }
 
     fn bare(&self) -> Self {
@@ -122,6 +144,7 @@ pub fn together<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Pars
     for (source, text) in texts {
         let parsed = manifests(source, text);
         all.faults.extend(parsed.faults);
+        all.warnings.extend(parsed.warnings);
         let clusters = parsed.clusters.iter().map(|c| (names::KIND, &c.metadata));
         let sources = parsed
             .sources
@@ -154,7 +177,8 @@ pub fn together<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Pars
 pub fn manifests(source: &str, text: &str) -> Parsed {
     let mut parsed = Parsed::default();
     for document in load::documents(text) {
-        let (found, faults) = document::read(document);
+        let (found, faults, warnings) = document::read(document);
+        parsed.warnings.extend(warnings);
         match found {
             Some(Resource::Cluster(cluster)) => parsed.clusters.push(*cluster),
             Some(Resource::Source(source)) => parsed.sources.push(*source),
@@ -162,7 +186,7 @@ pub fn manifests(source: &str, text: &str) -> Parsed {
         }
         parsed.faults.extend(faults);
     }
-    for fault in &mut parsed.faults {
+    for fault in parsed.faults.iter_mut().chain(&mut parsed.warnings) {
         source.clone_into(&mut fault.source);
         one_line(&mut fault.message);
         one_line(&mut fault.hint);
@@ -187,10 +211,21 @@ fn one_line(text: &mut String) {
 }
 
 /// The one text of a resource: `apiVersion`, `kind`, `metadata` (name, labels, annotations) and
-/// `spec`; never the status or what Skep writes into the metadata. Equal specs, equal bytes.
+/// `spec`, in the version that it states; never the status or what Skep writes into the metadata.
+/// Equal specs of one version, equal bytes.
 #[must_use]
 pub fn canonical(resource: &impl Manifest) -> String {
-    // Every field of the types is a text, a number, a boolean, a list or a map with text keys.
-    let value = serde_json::to_value(resource.bare()).unwrap_or_else(|_| Value::Object(Map::new()));
-    yaml(&value)
+    canonical_in(resource, resource.stated())
+}
+
+/// The same in another version.
+#[must_use]
+pub fn canonical_in(resource: &impl Manifest, version: Version) -> String {
+    yaml(&version::document(&resource.bare(), version))
+}
+
+/// Whether two resources say the same, in whatever versions they are written.
+#[must_use]
+pub fn same<R: Manifest>(a: &R, b: &R) -> bool {
+    canonical_in(a, Version::NEWEST) == canonical_in(b, Version::NEWEST)
 }

@@ -4,38 +4,68 @@ mod explain;
 mod reference;
 #[cfg(test)]
 pub(super) mod tests;
+mod version;
 
 use serde_json::{Value, json};
 
 use super::grammar::CLUSTER_NAME_PATTERN;
-use super::{ServiceCluster, Source};
+use super::{ServiceCluster, Source, Version};
 use crate::names::{API_VERSION, KIND, KIND_SOURCE};
 
 pub use explain::{explain, fields};
 pub use reference::{markdown, source_markdown};
 
-/// Where the schema of service clusters is published.
-pub const ID: &str = "https://skep.dev/schemas/service-cluster.v1alpha1.json";
-const SOURCE_ID: &str = "https://skep.dev/schemas/source.v1alpha1.json";
+/// Where the newest schema of service clusters is published.
+pub const ID: &str = "https://skep.dev/schemas/service-cluster.v1.json";
 
-/// The JSON Schema (draft 2020-12) of a `ServiceCluster` manifest.
+/// The name of the file that holds the schema of a kind in a version.
+#[must_use]
+pub fn file(kind: &str, version: Version) -> String {
+    let stem = if kind == KIND_SOURCE {
+        "source"
+    } else {
+        "service-cluster"
+    };
+    format!("{stem}.{}.json", version.word())
+}
+
+/// The JSON Schema (draft 2020-12) of a kind in a version.
+#[must_use]
+pub fn of(kind: &str, version: Version) -> Value {
+    let mut schema = match kind {
+        KIND_SOURCE => source(),
+        _ => service_cluster(),
+    };
+    if version != Version::NEWEST {
+        version::lower(&mut schema, kind, version);
+        put(&mut schema, "", "$id", json!(id(kind, version)));
+        put(&mut schema, "", "deprecated", json!(true));
+    }
+    schema
+}
+
+fn id(kind: &str, version: Version) -> String {
+    format!("https://skep.dev/schemas/{}", file(kind, version))
+}
+
+/// The JSON Schema (draft 2020-12) of a `ServiceCluster` manifest of the newest version.
 ///
 /// What only several fields together show (such as `drain.minimum` against `drain.timeout`) is
 /// beyond a schema: [`crate::api::validate::validate`] checks it.
 #[must_use]
 pub fn service_cluster() -> Value {
     let mut schema = schemars::schema_for!(ServiceCluster).to_value();
-    head(&mut schema, ID, KIND, "east");
+    head(&mut schema, KIND, "east");
     examples(&mut schema);
     tidy(&mut schema);
     schema
 }
 
-/// The JSON Schema (draft 2020-12) of a `Source` manifest.
+/// The JSON Schema (draft 2020-12) of a `Source` manifest of the newest version.
 #[must_use]
 pub fn source() -> Value {
     let mut schema = schemars::schema_for!(Source).to_value();
-    head(&mut schema, SOURCE_ID, KIND_SOURCE, "shop");
+    head(&mut schema, KIND_SOURCE, "shop");
     let spec = "/$defs/SourceSpec/properties";
     for (field, keyword, value) in [
         ("url", "pattern", json!("^(https|http|git)://[^@/]+/.+$")),
@@ -46,6 +76,11 @@ pub fn source() -> Value {
         ),
         ("ref", "examples", json!(["main"])),
         ("path", "examples", json!(["clusters/production"])),
+        (
+            "ca",
+            "examples",
+            json!(["-----BEGIN CERTIFICATE-----\n..."]),
+        ),
         ("interval", "default", json!("60s")),
         ("prune", "default", json!(false)),
         ("suspend", "default", json!(false)),
@@ -54,12 +89,15 @@ pub fn source() -> Value {
     }
     let keys = "/$defs/Verify/properties/sshKeys";
     put(&mut schema, keys, "minItems", json!(1));
+    let example = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti alice@example.com";
+    put(&mut schema, keys, "examples", json!([[example]]));
     tidy(&mut schema);
     schema
 }
 
 /// What the schemas of all kinds have in common.
-fn head(schema: &mut Value, id: &str, kind: &str, example: &str) {
+fn head(schema: &mut Value, kind: &str, example: &str) {
+    let id = id(kind, Version::NEWEST);
     put(schema, "", "$id", json!(id));
     put(
         schema,
@@ -71,6 +109,10 @@ fn head(schema: &mut Value, id: &str, kind: &str, example: &str) {
     let name = "/$defs/Metadata/properties/name";
     put(schema, name, "pattern", json!(CLUSTER_NAME_PATTERN));
     put(schema, name, "examples", json!([example]));
+    for field in ["labels", "annotations"] {
+        let path = format!("/$defs/Metadata/properties/{field}");
+        put(schema, &path, "examples", json!([{"team": "web"}]));
+    }
     put(schema, "/properties/status", "readOnly", json!(true));
     for field in ["generation", "creationTimestamp"] {
         let path = format!("/$defs/Metadata/properties/{field}");
@@ -98,10 +140,6 @@ fn examples(schema: &mut Value) {
         (
             "/$defs/Logging/properties/options",
             json!([{"max-size": "10m", "max-file": "3"}]),
-        ),
-        (
-            "/$defs/Metadata/properties/labels",
-            json!([{"team": "web"}]),
         ),
         (
             "/$defs/Metadata/properties/annotations",

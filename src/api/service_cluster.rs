@@ -8,18 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use super::status::Status;
 use super::value::{Constraint, HostPattern, StringMap};
+use super::version::Version;
 
 pub use proxy::{
     Drain, FailureAction, Logging, Proxy, ProxyMode, Publish, PublishMode, ResourceAmounts,
     Resources, Update, UpdateOrder,
 };
-pub use traffic::{AccessLog, LogFormat, Tls, TlsVersion, Traffic};
+pub use traffic::{AccessLog, LogFormat, Timeouts, Tls, TlsVersion, Traffic};
 
 /// A fleet of proxies that routes one set of Swarm services over one set of networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceCluster {
-    /// Always `skep.dev/v1alpha1`.
+    /// Always `skep.dev/v1`.
     pub api_version: String,
     /// Always `ServiceCluster`.
     pub kind: String,
@@ -31,6 +32,10 @@ pub struct ServiceCluster {
     /// What is; written by the operator, ignored in a manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// The version that its text is written in, and stored in. The fields are always those of the
+    /// newest one.
+    #[serde(skip)]
+    pub stated: Version,
 }
 
 /// What identifies a resource.

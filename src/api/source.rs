@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use super::condition::Condition;
 use super::service_cluster::Metadata;
 use super::value::Span;
+use super::version::Version;
 
 /// A folder of a git repository that is followed: the service clusters that its manifests declare
 /// are applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
-    /// Always `skep.dev/v1alpha1`.
+    /// Always `skep.dev/v1`.
     pub api_version: String,
     /// Always `Source`.
     pub kind: String,
@@ -23,6 +24,10 @@ pub struct Source {
     /// What came of it; written by the operator, ignored in a manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<SourceStatus>,
+    /// The version that its text is written in, and stored in. The fields are always those of the
+    /// newest one.
+    #[serde(skip)]
+    pub stated: Version,
 }
 
 /// What a source follows, and how.

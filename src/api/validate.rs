@@ -16,6 +16,7 @@ use super::Diagnostic;
 use super::grammar::{self, cluster_name, label_key, nearest, shortened};
 use super::service_cluster::{Admission, Metadata, ServiceCluster, ServiceClusterSpec};
 use super::value::StringMap;
+use super::version::Version;
 use crate::names::{ANNOTATION_HISTORY, API_VERSION, APP_PREFIXES, KIND};
 
 pub use source::source;
@@ -35,6 +36,7 @@ pub fn validate(cluster: &ServiceCluster) -> Vec<Diagnostic> {
         metadata: meta,
         spec,
         status: _,
+        stated: _,
     } = cluster;
     let ServiceClusterSpec {
         default: _,
@@ -141,7 +143,7 @@ fn keyed(path: &str, key: impl Display) -> String {
 fn header(faults: &mut Faults, api_version: &str, kind: &str, wanted: &str) {
     if api_version != API_VERSION {
         let message = format!("`{}` is not known to this version", shortened(api_version));
-        faults.add("apiVersion", message, format!("write {API_VERSION}"));
+        faults.add("apiVersion", message, Version::hint(api_version));
     }
     if kind != wanted {
         let message = format!("`{}` is not a kind of Skep", shortened(kind));

@@ -209,8 +209,7 @@ fn target(world: &World, declared: &Declared, to: Option<u64>) -> Result<(u64, S
     let mut older = older.filter(|(generation, cluster)| {
         current.is_none_or(|current| {
             (broken && *generation == current.generation)
-                || *generation < current.generation
-                    && parse::canonical(cluster) != parse::canonical(&current.cluster)
+                || *generation < current.generation && !parse::same(cluster, &current.cluster)
         })
     });
     older.next().ok_or_else(|| {

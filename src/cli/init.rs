@@ -59,7 +59,7 @@ fn manifest(name: &str, schema: &str) -> String {
 # yaml-language-server: $schema={schema}
 # A service cluster: a fleet of proxies that routes one set of Swarm services.
 # Every field: skep explain spec --recursive
-apiVersion: skep.dev/v1alpha1
+apiVersion: skep.dev/v1
 kind: ServiceCluster
 metadata:
   name: {name}
@@ -86,7 +86,7 @@ spec:
     # resources:
     #   limits: {{cpus: \"1\", memory: 256Mi}}
   traffic:
-    requestTimeout: 60s
+    timeouts: {{request: 60s}}
     redirectHttpToHttps: false
     accessLog: {{enabled: true, format: json}}
   # Who may be routed here. Left out: every service that names this cluster.

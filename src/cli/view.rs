@@ -22,6 +22,7 @@ pub fn resource(declared: &Declared) -> ServiceCluster {
             },
             spec: ServiceClusterSpec::default(),
             status: None,
+            stated: crate::api::Version::NEWEST,
         },
     };
     cluster.metadata.generation = declared.newest().map(|revision| revision.generation);

@@ -71,6 +71,7 @@ impl Draft {
             metadata: crate::api::Metadata::default(),
             spec: crate::api::ServiceClusterSpec::default(),
             status: None,
+            stated: crate::api::Version::NEWEST,
         };
         Self {
             key: key.to_owned(),

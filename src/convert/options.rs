@@ -148,7 +148,7 @@ pub(super) const CONFIG: [Known; 39] = [
     needless(
         "SendTimeout",
         Kind::Count,
-        "a connection on which nothing moves ends with traffic.idleTimeout",
+        "a connection on which nothing moves ends with traffic.timeouts.idle",
     ),
     used("ReadTimeout", Kind::Count),
     used("ClientTimeout", Kind::Count),
@@ -185,7 +185,7 @@ pub(super) const CONFIG: [Known; 39] = [
     needless(
         "ClientBodyTimeout",
         Kind::Text,
-        "a connection on which nothing moves ends with traffic.idleTimeout",
+        "a connection on which nothing moves ends with traffic.timeouts.idle",
     ),
     needless(
         "UnderscoresInHeaders",

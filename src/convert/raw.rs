@@ -56,9 +56,9 @@ const INSTEAD: [(&[&str], &str); 14] = [
             "client_header_timeout",
             "timeout",
         ],
-        "traffic.requestTimeout and traffic.idleTimeout, or labels service by service",
+        "traffic.timeouts.request and traffic.timeouts.idle, or labels service by service",
     ),
-    (&["proxy_connect_timeout"], "traffic.connectTimeout"),
+    (&["proxy_connect_timeout"], "traffic.timeouts.connect"),
     (
         &["client_max_body_size"],
         "traffic.maxRequestBody, or a label service by service",

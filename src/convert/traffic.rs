@@ -9,8 +9,8 @@ use crate::api::grammar::nearest;
 use crate::api::service_cluster::{LogFormat, TlsVersion};
 use crate::api::value::Span;
 
-const IDLE: &str = "spec.traffic.idleTimeout";
-const REQUEST: &str = "spec.traffic.requestTimeout";
+const IDLE: &str = "spec.traffic.timeouts.idle";
+const REQUEST: &str = "spec.traffic.timeouts.request";
 const SUITES: &str = "spec.traffic.tls.cipherSuites";
 const MIN_VERSION: &str = "spec.traffic.tls.minVersion";
 const ACCESS_LOG: &str = "spec.traffic.accessLog";
@@ -63,8 +63,8 @@ fn seconds(config: &Given, name: &str) -> Option<Setting<Span>> {
 
 fn timeouts(draft: &mut Draft, config: &Given, is_haproxy: bool, faults: &mut Faults) {
     if let Some(setting) = seconds(config, "ConnectTimeout") {
-        const FIELD: &str = "spec.traffic.connectTimeout";
-        draft.cluster.spec.traffic.connect_timeout = setting.value;
+        const FIELD: &str = "spec.traffic.timeouts.connect";
+        draft.cluster.spec.traffic.timeouts.connect = setting.value;
         draft.from(FIELD, &setting);
         if setting.value >= NGINX_READ {
             draft.say(FIELD, "UCP writes 5 since 3.2.3, and 5s suits most");
@@ -82,10 +82,10 @@ fn timeouts(draft: &mut Draft, config: &Given, is_haproxy: bool, faults: &mut Fa
         keepalive(draft, config, faults)
     };
     if let Some(setting) = &answer {
-        draft.cluster.spec.traffic.request_timeout = setting.value;
+        draft.cluster.spec.traffic.timeouts.request = setting.value;
         draft.from(REQUEST, setting);
     } else if !is_haproxy {
-        draft.cluster.spec.traffic.request_timeout = NGINX_READ;
+        draft.cluster.spec.traffic.timeouts.request = NGINX_READ;
         draft.say(
             REQUEST,
             "ReadTimeout is not given; this is Interlock's default",
@@ -100,7 +100,7 @@ fn timeouts(draft: &mut Draft, config: &Given, is_haproxy: bool, faults: &mut Fa
     let Some(longest) = silent.max(idle.as_ref().map(|setting| setting.value)) else {
         return;
     };
-    draft.cluster.spec.traffic.idle_timeout = longest;
+    draft.cluster.spec.traffic.timeouts.idle = longest;
     for setting in [&idle, &answer].into_iter().flatten() {
         if setting.value == longest {
             draft.from(IDLE, setting);

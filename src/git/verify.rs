@@ -208,7 +208,14 @@ mod tests {
             let armor = armored(&key, Algorithm::SkEd25519, bytes);
             let checked = check(armor.as_bytes(), CONTENT, std::slice::from_ref(&key));
             assert_eq!(checked.is_ok(), good, "{checked:?}");
-            assert!(check(armor.as_bytes(), b"tree 2\n\nx\n", &[key.clone()]).is_err());
+            assert!(
+                check(
+                    armor.as_bytes(),
+                    b"tree 2\n\nx\n",
+                    std::slice::from_ref(&key)
+                )
+                .is_err()
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::ServiceCluster;
-use crate::api::parse::canonical;
+use crate::api::parse::same;
 use crate::names;
 use crate::world::declared::Declared;
 
@@ -88,8 +88,7 @@ fn verdict(
     let over = newest.generation;
     let accepted = found.accepted.as_ref();
     let same = accepted.is_some_and(|accepted| {
-        accepted.generation == newest.generation
-            && canonical(&accepted.cluster) == canonical(wanted)
+        accepted.generation == newest.generation && same(&accepted.cluster, wanted)
     });
     let other = found.manager().unwrap_or_default();
     if other == manager {

@@ -51,8 +51,8 @@ pub(super) async fn attend<C: Future>(
         timed_for_head = in_head;
         while due && timer.as_mut().poll(cx).is_ready() {
             let traffic = &worker.shared.tables.load().listener.traffic;
-            let idle = traffic.idle_timeout.get();
-            match watch.look(idle, idle.max(traffic.request_timeout.get())) {
+            let idle = traffic.timeouts.idle.get();
+            match watch.look(idle, idle.max(traffic.timeouts.request.get())) {
                 Verdict::Wait(left) => timer.as_mut().reset(Instant::now() + left),
                 Verdict::Leave if !is_leaving => {
                     is_leaving = true;

@@ -41,7 +41,7 @@ pub(super) async fn connect(
         }
         count(&metrics.connects);
         let connect = TcpStream::connect(endpoint.address);
-        if let Ok(Ok(stream)) = timeout(traffic.connect_timeout.get(), connect).await {
+        if let Ok(Ok(stream)) = timeout(traffic.timeouts.connect.get(), connect).await {
             endpoint.answered();
             return Some(stream);
         }

@@ -147,7 +147,7 @@ impl<'r> Sending<'r> {
 
     fn request_timeout(&self) -> Duration {
         let own = self.route.policy.request_timeout;
-        own.unwrap_or(self.traffic.request_timeout).get()
+        own.unwrap_or(self.traffic.timeouts.request).get()
     }
 
     /// The endpoint that is to be asked next.
@@ -191,7 +191,7 @@ impl<'r> Sending<'r> {
         let metrics = &self.context.worker.shared.metrics;
         count(&metrics.connects);
         let own = self.route.policy.connect_timeout;
-        let within = own.unwrap_or(self.traffic.connect_timeout).get();
+        let within = own.unwrap_or(self.traffic.timeouts.connect).get();
         // Boxed: it is large and rare, and every request's future would be as large.
         match Box::pin(Lease::connect(endpoint, worker, is_upgrade, within)).await {
             Ok(lease) => Some(lease),
@@ -270,7 +270,7 @@ impl<'r> Sending<'r> {
             lease,
             upload: self.upload.take(),
             cookie,
-            stuck: self.request_timeout().max(self.traffic.idle_timeout.get()),
+            stuck: self.request_timeout().max(self.traffic.timeouts.idle.get()),
         })))
     }
 
@@ -374,7 +374,7 @@ impl<'r> Sending<'r> {
             ));
         };
         let endpoint = hyper::upgrade::on(&mut response);
-        let idle = self.traffic.idle_timeout.get();
+        let idle = self.traffic.timeouts.idle.get();
         tunnel::start(self.context, client, endpoint, lease, idle);
         let (mut parts, _) = response.into_parts();
         let to = parts.headers.remove(UPGRADE);

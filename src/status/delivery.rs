@@ -52,7 +52,7 @@ fn behind(task: &str, report: Option<&ProxyReport>, wanted: &str) -> Option<(u8,
         };
         return with(3, "PartlyRefused", last, &message);
     }
-    match &report.nack {
+    match &report.refused_whole {
         Some(reason) => with(0, "Refused", last, reason),
         None => with(2, "Waiting", last, ""),
     }
@@ -76,7 +76,7 @@ mod tests {
         let done = report("v2", "v2");
         let late = report("v1", "v1");
         let refusing = ProxyReport {
-            nack: Some("bad route".to_owned()),
+            refused_whole: Some("bad route".to_owned()),
             ..report("v1", "v1")
         };
         let refusal = Refusal {
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn five_hundred_proxies_fit_whatever_they_say() {
         let refusing = ProxyReport {
-            nack: Some("x".repeat(5000)),
+            refused_whole: Some("x".repeat(5000)),
             ..report("v1", "v1")
         };
         let tasks: Vec<String> = (0..500).map(|i| format!("{i:025}")).collect();

@@ -237,7 +237,7 @@ fn after<R: Manifest>(
         };
     };
     let same = accepted.is_some_and(|(generation, accepted)| {
-        generation == newest.generation && parse::canonical(accepted) == parse::canonical(resource)
+        generation == newest.generation && parse::same(accepted, resource)
     });
     if same {
         return Applied {

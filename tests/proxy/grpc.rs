@@ -92,7 +92,7 @@ async fn client() -> (Proxy, tonic::client::Grpc<tonic::transport::Channel>) {
     let server = tonic::transport::Server::builder().add_service(Shout);
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     let mut routes = over_h2(&[("grpc.a", "/demo.Shout", &[endpoint])]);
-    routes.listener.traffic.request_timeout = skep::api::value::Span::from_secs(5);
+    routes.listener.traffic.timeouts.request = skep::api::value::Span::from_secs(5);
     let mut proxy = Proxy::serving(&routes).await;
     let address = format!("http://{}", proxy.address().await);
     let channel = tonic::transport::Endpoint::from_shared(address)

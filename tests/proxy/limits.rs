@@ -33,7 +33,7 @@ async fn an_endpoint_that_does_not_answer_is_504_and_one_that_breaks_off_502() {
     })
     .await;
     let mut routes = table(&[("silent.a", "/", &[silent]), ("rude.a", "/", &[rude])]);
-    routes.listener.traffic.request_timeout = Span::from_millis(100);
+    routes.listener.traffic.timeouts.request = Span::from_millis(100);
     let mut proxy = Proxy::serving(&routes).await;
     let late = proxy.get("silent.a", "/").await;
     assert_eq!(late.status, 504);
@@ -96,7 +96,7 @@ async fn connections_over_the_limit_are_told_so() {
 #[tokio::test]
 async fn an_idle_connection_is_closed() {
     let mut routes = table(&[("demo.a", "/", &[echo_heads().await])]);
-    routes.listener.traffic.idle_timeout = Span::from_millis(100);
+    routes.listener.traffic.timeouts.idle = Span::from_millis(100);
     let mut proxy = Proxy::serving(&routes).await;
     let mut client = proxy.connect().await;
     client

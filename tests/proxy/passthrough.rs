@@ -168,7 +168,7 @@ async fn a_tunnel_without_a_byte_is_ended_and_the_proxy_protocol_is_honoured() {
     let authority = Authority::new();
     let inner = echo_tls(&authority, &["demo.a"]).await;
     let mut routes = pass(table(&[]), "demo.a", &[inner]);
-    routes.listener.traffic.idle_timeout = Span::from_millis(200);
+    routes.listener.traffic.timeouts.idle = Span::from_millis(200);
     routes.listener.traffic.proxy_protocol = true;
     let mut proxy = Proxy::serving(&routes).await;
     let client = Arc::new(authority.client(&[]));

@@ -185,7 +185,7 @@ async fn a_route_has_timeouts_of_its_own() {
     });
     let slow = slow.await;
     let mut routes = table(&[("quick.a", "/", &[slow]), ("slow.a", "/", &[slow])]);
-    routes.listener.traffic.request_timeout = Span::from_millis(300);
+    routes.listener.traffic.timeouts.request = Span::from_millis(300);
     for route in routes.routes.values_mut() {
         let own = if route.host == "slow.a" { 5_000 } else { 100 };
         route.policy.request_timeout = Some(Span::from_millis(own));

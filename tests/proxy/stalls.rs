@@ -15,8 +15,8 @@ use crate::harness::*;
 use crate::servers::*;
 
 fn impatient(mut routes: RouteTable) -> RouteTable {
-    routes.listener.traffic.request_timeout = Span::from_millis(300);
-    routes.listener.traffic.idle_timeout = Span::from_millis(300);
+    routes.listener.traffic.timeouts.request = Span::from_millis(300);
+    routes.listener.traffic.timeouts.idle = Span::from_millis(300);
     routes
 }
 

@@ -185,7 +185,7 @@ async fn kinds(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
 #[tokio::test]
 async fn an_idle_connection_is_told_to_go_away() {
     let mut routes = table(&[("demo.a", "/", &[echo_heads().await])]);
-    routes.listener.traffic.idle_timeout = Span::from_millis(100);
+    routes.listener.traffic.timeouts.idle = Span::from_millis(100);
     let mut proxy = Proxy::serving(&routes).await;
     let mut client = by_hand(&mut proxy).await;
     let kinds = tokio::time::timeout(LONG * 2, kinds(&mut client)).await;
@@ -196,8 +196,8 @@ async fn an_idle_connection_is_told_to_go_away() {
 #[tokio::test]
 async fn a_stream_that_stalls_is_ended_whatever_its_connection_chatters() {
     let mut routes = table(&[("demo.a", "/", &[echo_heads().await])]);
-    routes.listener.traffic.idle_timeout = Span::from_millis(100);
-    routes.listener.traffic.request_timeout = Span::from_millis(100);
+    routes.listener.traffic.timeouts.idle = Span::from_millis(100);
+    routes.listener.traffic.timeouts.request = Span::from_millis(100);
     let mut proxy = Proxy::serving(&routes).await;
     let client = by_hand(&mut proxy).await;
     let (mut from, mut to) = client.into_split();

@@ -12,9 +12,10 @@ use serde_path_to_error::{Path, Segment};
 use super::explain::{self, Shape};
 use super::load::{Document, FAULTS_MAX};
 use super::tree::{Content, Node, Step, path_text, plain};
-use super::{Manifest, Resource};
+use super::{Manifest, Resource, versions};
 use crate::api::grammar::{nearest, shortened};
-use crate::api::{Diagnostic, ServiceCluster, Source};
+use crate::api::version::{self, Deprecation, TABLE};
+use crate::api::{Diagnostic, Version};
 use crate::names::{API_VERSION, KIND, KIND_SOURCE};
 
 /// What Skep writes itself and a manifest may repeat without effect.
@@ -24,11 +25,14 @@ const WRITTEN_BY_SKEP: [&[&str]; 3] = [
     &["metadata", "creationTimestamp"],
 ];
 
-/// Reads one document: a resource when there is no fault at all.
-pub fn read(document: Document) -> (Option<Resource>, Vec<Diagnostic>) {
+/// A resource when there is no fault at all, else its faults; and what of it is deprecated.
+pub type Read<R> = (Option<R>, Vec<Diagnostic>, Vec<Diagnostic>);
+
+/// Reads one document.
+pub fn read(document: Document) -> Read<Resource> {
     let mut faults = document.faults;
     let Some(root) = document.root else {
-        return (None, faults);
+        return (None, faults, Vec::new());
     };
     if !matches!(root.content, Content::Map(_)) {
         let fault = Diagnostic::at(
@@ -36,32 +40,35 @@ pub fn read(document: Document) -> (Option<Resource>, Vec<Diagnostic>) {
             "a manifest is a map with apiVersion, kind, metadata and spec",
         );
         faults.push(placed(&root, &[], fault));
-        return (None, faults);
+        return (None, faults, Vec::new());
     }
     if let Some(fault) = foreign(&root) {
         faults.push(fault);
-        return (None, faults);
+        return (None, faults, Vec::new());
     }
     if stated_kind(&root) == Some(KIND_SOURCE) {
-        let (found, faults) = typed::<Source>(root, faults);
-        return (
-            found.map(|source| Resource::Source(Box::new(source))),
-            faults,
-        );
+        return typed(root, faults, |source| Resource::Source(Box::new(source)));
     }
-    let (found, faults) = typed::<ServiceCluster>(root, faults);
-    (
-        found.map(|cluster| Resource::Cluster(Box::new(cluster))),
-        faults,
-    )
+    typed(root, faults, |cluster| Resource::Cluster(Box::new(cluster)))
 }
 
-fn typed<R: Manifest>(root: Node, mut faults: Vec<Diagnostic>) -> (Option<R>, Vec<Diagnostic>) {
-    let mut reader = Reader::new(root);
+fn typed<R: Manifest>(
+    mut root: Node,
+    mut faults: Vec<Diagnostic>,
+    wrap: impl Fn(R) -> Resource,
+) -> Read<Resource> {
+    let version = versions::stated(&root, R::KIND);
+    faults.extend(versions::strangers(&mut root, R::KIND, version));
+    versions::lift(&mut root, R::KIND, version);
+    let mut reader = Reader::new(root, R::KIND, version);
     let found = reader.read::<R>();
     faults.append(&mut reader.faults);
     faults.sort();
-    (found.filter(|_| faults.is_empty()), faults)
+    let Some(mut found) = found.filter(|_| faults.is_empty()) else {
+        return (None, faults, Vec::new());
+    };
+    *found.stated_mut() = version;
+    (Some(wrap(found)), faults, reader.deprecated(&TABLE))
 }
 
 fn stated_kind(root: &Node) -> Option<&str> {
@@ -94,7 +101,10 @@ pub fn placed(root: &Node, path: &[Step], mut fault: Diagnostic) -> Diagnostic {
 }
 
 struct Reader {
-    /// The document as written.
+    kind: &'static str,
+    /// The version that it is written in.
+    version: Version,
+    /// The document as written, in the shape of the newest version.
     root: Node,
     /// The document as mended.
     mended: Node,
@@ -104,7 +114,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(root: Node) -> Self {
+    fn new(root: Node, kind: &'static str, version: Version) -> Self {
         let mut mended = root.clone();
         for path in WRITTEN_BY_SKEP {
             let path: Vec<Step> = path
@@ -114,6 +124,8 @@ impl Reader {
             mended.remove(&path);
         }
         Self {
+            kind,
+            version,
             root,
             mended,
             faults: Vec::new(),
@@ -145,6 +157,22 @@ impl Reader {
         None
     }
 
+    /// What is deprecated in a document without a fault.
+    fn deprecated(&self, table: &[Deprecation]) -> Vec<Diagnostic> {
+        let found = version::find(table, self.version, &self.mended.to_value());
+        let placed = found.into_iter().map(|mut one| {
+            let path = parse_path(&one.path);
+            one.path = self.told(&path);
+            placed(&self.root, &path, one)
+        });
+        placed.collect()
+    }
+
+    /// The text of a path, as the document has it.
+    fn told(&self, path: &[Step]) -> String {
+        path_text(&versions::as_written(self.kind, self.version, path))
+    }
+
     fn too_many(&mut self) {
         let message = format!("more than {FAULTS_MAX} faults: the rest is not shown");
         let fault = placed(&self.root, &[], Diagnostic::at("", message));
@@ -156,8 +184,9 @@ impl Reader {
         for mut fault in found.faults() {
             let stated = parse_path(&fault.path);
             let path = self.as_written(stated.iter().cloned());
-            if path != stated {
-                fault.path = path_text(&path);
+            let told = self.told(&path);
+            if path != stated || told != path_text(&path) {
+                fault.path = told;
             }
             let told = self
                 .reported
@@ -174,7 +203,7 @@ impl Reader {
 
     /// Notes one fault of serde and mends the tree; false when it cannot be mended.
     fn note(&mut self, mut path: Vec<Step>, message: &str) -> bool {
-        let shape = Shape::of(message);
+        let mut shape = Shape::of(message);
         match &shape {
             Shape::Missing { field } => {
                 path.push(Step::Key(field.clone()));
@@ -188,7 +217,13 @@ impl Reader {
         }
         if !self.reported.contains_key(&path) {
             let node = self.root.at_path(&path);
-            let fault = explain::fault(&shape, message, node, &path, path_text(&path));
+            if let (Shape::Unknown { known, .. }, Some((_, section))) =
+                (&mut shape, path.split_last())
+            {
+                let all = std::mem::take(known);
+                *known = versions::fields(self.kind, self.version, &path_text(section), all);
+            }
+            let fault = explain::fault(&shape, message, node, &path, self.told(&path));
             let fault = self.place_of(&path, &shape, fault);
             self.faults.push(fault);
             self.reported.insert(path.clone(), 0);
@@ -223,8 +258,8 @@ impl Reader {
         let (_, parent) = path.split_last().unwrap_or((&Step::Index(0), &[]));
         let known = self.reported.keys().any(|known| path.starts_with(known));
         if !known {
-            let fault = Diagnostic::at(path_text(path), format!("`{field}` is missing"))
-                .hint(explain::missing_hint(field));
+            let fault = Diagnostic::at(self.told(path), format!("`{field}` is missing"))
+                .hint(explain::missing_hint(field, self.version));
             let fault = placed(&self.root, path, fault);
             self.faults.push(fault);
         }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::tree::{Content, Node, Step};
-use crate::api::Diagnostic;
 use crate::api::grammar::{nearest, shortened};
+use crate::api::{Diagnostic, Version};
 
 /// serde's name for the type of a choice of words.
 const ONE_WORD: &str = "string or map";
@@ -91,9 +91,9 @@ pub fn fault(
 }
 
 /// What to do about a missing field.
-pub fn missing_hint(field: &str) -> String {
+pub fn missing_hint(field: &str, version: Version) -> String {
     match field {
-        "apiVersion" => format!("write apiVersion: {}", crate::names::API_VERSION),
+        "apiVersion" => format!("write apiVersion: {version}"),
         "kind" => format!("write kind: {}", crate::names::KIND),
         "metadata" => "write metadata: and below it name:".to_owned(),
         _ => format!("add {field}:"),

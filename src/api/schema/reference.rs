@@ -29,9 +29,11 @@ fn page(schema: &Value, head: &str) -> String {
 const HEAD: &str = "\
 # Field reference
 
-The fields of a `ServiceCluster` manifest (`skep.dev/v1alpha1`); those of a `Source` are in
+The fields of a `ServiceCluster` manifest (`skep.dev/v1`); those of a `Source` are in
 [reference-source.md](reference-source.md). This page is generated from the types by
-`make schemas`; `schemas/service-cluster.v1alpha1.json` holds the same for editors.
+`make schemas`; `schemas/service-cluster.v1.json` holds the same for editors.
+
+Older versions: [versions.md](versions.md).
 
 A field without a default may be left out unless it is marked **required**. An empty section
 (`spec:` with nothing below) counts as left out. Fields that do not exist are faults.
@@ -40,9 +42,9 @@ A field without a default may be left out unless it is marked **required**. An e
 const SOURCE_HEAD: &str = "\
 # Field reference: Source
 
-The fields of a `Source` manifest (`skep.dev/v1alpha1`), a git repository that is followed:
+The fields of a `Source` manifest (`skep.dev/v1`), a git repository that is followed:
 [gitops.md](gitops.md). This page is generated from the types by `make schemas`;
-`schemas/source.v1alpha1.json` holds the same for editors.
+`schemas/source.v1.json` holds the same for editors.
 ";
 
 pub(super) struct Page {

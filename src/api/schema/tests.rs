@@ -1,7 +1,15 @@
 use serde_json::Value;
 
-use super::{markdown, service_cluster, source, source_markdown};
-use crate::api::parse::{canonical, manifests};
+use super::{file, markdown, of, service_cluster, source_markdown};
+use crate::api::Version;
+use crate::api::parse::{canonical, canonical_in, manifests};
+use crate::names::{KIND, KIND_SOURCE};
+
+/// Every kind in every version, with its schema.
+fn all() -> impl Iterator<Item = (&'static str, Version, Value)> {
+    let kinds = [KIND, KIND_SOURCE].into_iter();
+    kinds.flat_map(|kind| Version::ALL.map(|version| (kind, version, of(kind, version))))
+}
 
 /// Compares a generated file with what is checked in, or writes it when asked to.
 pub(in crate::api) fn fresh(path: &str, wanted: &str) {
@@ -15,18 +23,59 @@ pub(in crate::api) fn fresh(path: &str, wanted: &str) {
 }
 
 #[test]
-fn the_schema_file_is_what_the_types_say() {
-    let text = serde_json::to_string_pretty(&service_cluster()).unwrap();
-    fresh(
-        "schemas/service-cluster.v1alpha1.json",
-        &format!("{text}\n"),
-    );
+fn there_is_a_schema_file_of_each_kind_and_version_and_it_is_what_the_types_say() {
+    for (kind, version, schema) in all() {
+        let text = serde_json::to_string_pretty(&schema).unwrap();
+        let path = format!("schemas/{}", file(kind, version));
+        fresh(&path, &format!("{text}\n"));
+        let id = schema["$id"].as_str().unwrap();
+        assert!(id.ends_with(&path), "{id}");
+    }
 }
 
 #[test]
-fn the_schema_file_of_sources_is_what_the_types_say() {
-    let text = serde_json::to_string_pretty(&source()).unwrap();
-    fresh("schemas/source.v1alpha1.json", &format!("{text}\n"));
+fn versions_differ_in_what_was_moved_and_in_nothing_else() {
+    let fields = |schema: &Value| super::fields(schema);
+    let [old, new] = Version::ALL.map(|version| fields(&of(KIND, version)));
+    let only = |a: &[String], b: &[String]| {
+        let mut only: Vec<String> = a.to_vec();
+        only.retain(|field| !b.contains(field));
+        only.join(" ")
+    };
+    assert_eq!(
+        only(&old, &new),
+        "spec.traffic.connectTimeout spec.traffic.requestTimeout spec.traffic.idleTimeout"
+    );
+    assert_eq!(
+        only(&new, &old),
+        "spec.traffic.timeouts spec.traffic.timeouts.connect spec.traffic.timeouts.request spec.traffic.timeouts.idle"
+    );
+    let [old, new] = Version::ALL.map(|version| of(KIND_SOURCE, version));
+    assert_eq!(fields(&old), fields(&new));
+    assert!(old["deprecated"] == true && new.get("deprecated").is_none());
+}
+
+#[test]
+fn the_defaults_of_a_section_are_those_of_its_fields_in_every_version() {
+    for version in Version::ALL {
+        let schema = of(KIND, version);
+        let defaults = &schema["properties"]["spec"]["default"]["traffic"];
+        let of_section = &schema["$defs"]["ServiceClusterSpec"]["properties"]["traffic"]["default"];
+        assert_eq!(defaults, of_section);
+        let fields = schema["$defs"]["Traffic"]["properties"]
+            .as_object()
+            .unwrap();
+        for (name, field) in fields {
+            assert_eq!(field["default"], defaults[name], "{version}: {name}");
+        }
+        let order =
+            |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+        assert_eq!(order(defaults), order(&Value::Object(fields.clone())));
+        assert_eq!(
+            schema["$defs"].get("Timeouts").is_some(),
+            version == Version::V1
+        );
+    }
 }
 
 #[test]
@@ -37,10 +86,7 @@ fn the_field_references_are_what_the_types_say() {
 
 #[test]
 fn the_schema_of_sources_agrees_with_the_parser() {
-    jsonschema::meta::validate(&source()).unwrap();
-    let validator = jsonschema::validator_for(&source()).unwrap();
-    let head = "apiVersion: skep.dev/v1alpha1, kind: Source, metadata: {name: a}";
-    for (spec, good) in [
+    let cases = [
         ("{url: 'https://h/r'}", true),
         (
             "{url: 'git://h:9/r.git', ref: v1, path: a/b, interval: 1m30s, prune: true, suspend: true, verify: {sshKeys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti a@example.com]}}",
@@ -53,7 +99,11 @@ fn the_schema_of_sources_agrees_with_the_parser() {
         ("{url: 'https://h/r', branch: main}", false),
         ("{url: 'https://h/r', verify: {}}", false),
         ("{url: 'https://h/r', verify: {sshKeys: []}}", false),
-    ] {
+    ];
+    let versions = Version::ALL.into_iter();
+    for (version, (spec, good)) in versions.flat_map(|v| cases.map(|case| (v, case))) {
+        let validator = jsonschema::validator_for(&of(KIND_SOURCE, version)).unwrap();
+        let head = format!("apiVersion: {version}, kind: Source, metadata: {{name: a}}");
         let text = format!("{{{head}, spec: {spec}}}");
         let value: Value = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(validator.is_valid(&value), good, "the schema: {text}");
@@ -92,12 +142,13 @@ fn every_keyword_that_is_added_by_hand_lands_on_a_field() {
 
 #[test]
 fn the_schema_is_a_valid_schema_of_its_draft() {
-    let schema = service_cluster();
-    assert_eq!(
-        schema["$schema"],
-        "https://json-schema.org/draft/2020-12/schema"
-    );
-    jsonschema::meta::validate(&schema).unwrap();
+    for (_, _, schema) in all() {
+        assert_eq!(
+            schema["$schema"],
+            "https://json-schema.org/draft/2020-12/schema"
+        );
+        jsonschema::meta::validate(&schema).unwrap();
+    }
 }
 
 #[test]
@@ -112,7 +163,7 @@ fn every_field_has_a_description() {
         }
     }
     let mut bare = Vec::new();
-    for schema in [service_cluster(), source()] {
+    for (_, _, schema) in all() {
         look("", &schema, &mut bare);
         for (name, definition) in schema["$defs"].as_object().unwrap() {
             look(name, definition, &mut bare);
@@ -140,9 +191,13 @@ fn every_field_of_a_manifest_has_a_default_or_an_example_and_its_limits() {
             None => vec![field],
         }
     }
-    let schema = service_cluster();
     let mut bare = Vec::new();
-    for (definition, body) in schema["$defs"].as_object().unwrap() {
+    let schemas: Vec<Value> = all().map(|(_, _, schema)| schema).collect();
+    let definitions = schemas.iter().flat_map(|schema| {
+        let definitions = schema["$defs"].as_object().unwrap().iter();
+        definitions.map(move |(name, body)| (schema, name, body))
+    });
+    for (schema, definition, body) in definitions {
         let is_of_status = ["Status", "Counts", "Condition"]
             .iter()
             .any(|word| definition.contains(word));
@@ -150,7 +205,7 @@ fn every_field_of_a_manifest_has_a_default_or_an_example_and_its_limits() {
             continue;
         }
         for (name, field) in body["properties"].as_object().into_iter().flatten() {
-            let forms = resolved(&schema, field);
+            let forms = resolved(schema, field);
             let has = |key: &str| {
                 field.get(key).is_some() || forms.iter().any(|form| form.get(key).is_some())
             };
@@ -193,21 +248,30 @@ fn every_example_is_one_that_the_schema_accepts() {
             }
         }
     }
-    let schema = service_cluster();
-    let mut checked = 0;
-    look(&schema, &schema, &mut checked);
-    assert!(checked > 30, "{checked}");
+    for version in Version::ALL {
+        let schema = of(KIND, version);
+        let mut checked = 0;
+        look(&schema, &schema, &mut checked);
+        assert!(checked > 30, "{checked}");
+    }
 }
 
 #[test]
 fn the_schema_accepts_what_the_parser_accepts_of_the_manifest_of_the_design() {
     let text = include_str!("../../../tests/manifests/good/east.yaml");
-    let validator = jsonschema::validator_for(&service_cluster()).unwrap();
     let written: Value = serde_saphyr::from_str(text).unwrap();
     let parsed = manifests("east.yaml", text);
     assert_eq!(parsed.faults, []);
-    let stored: Value = serde_saphyr::from_str(&canonical(&parsed.clusters[0])).unwrap();
-    for value in [written, stored] {
+    let cluster = &parsed.clusters[0];
+    let values = Version::ALL.into_iter().flat_map(|version| {
+        let text = canonical_in(cluster, version);
+        let mut moved = written.clone();
+        crate::api::version::convert(&mut moved, cluster.stated, version);
+        let stored: Value = serde_saphyr::from_str(&text).unwrap();
+        [(version, stored), (version, moved)]
+    });
+    for (version, value) in values {
+        let validator = jsonschema::validator_for(&of(KIND, version)).unwrap();
         let faults: Vec<String> = validator
             .iter_errors(&value)
             .map(|fault| format!("{}: {fault}", fault.instance_path()))
@@ -218,7 +282,6 @@ fn the_schema_accepts_what_the_parser_accepts_of_the_manifest_of_the_design() {
 
 #[test]
 fn the_schema_refuses_what_the_parser_refuses() {
-    let validator = jsonschema::validator_for(&service_cluster()).unwrap();
     for text in [
         "{apiVersion: v1, kind: ServiceCluster, metadata: {name: a}}",
         "{apiVersion: skep.dev/v1alpha1, kind: Pod, metadata: {name: a}}",
@@ -228,9 +291,18 @@ fn the_schema_refuses_what_the_parser_refuses() {
         "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: a}, spec: {proxy: {stopGracePeriod: 5}}}",
         "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: a}, spec: {proxy: {publish: {http: 65536}}}}",
         "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: a}, spec: {proxy: {mode: both}}}",
+        "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: a}, spec: {traffic: {timeouts: {idle: 5s}}}}",
+        "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: a}, spec: {traffic: {idleTimeout: 5}}}",
+        "{apiVersion: skep.dev/v1, kind: ServiceCluster, metadata: {name: a}, spec: {traffic: {idleTimeout: 5s}}}",
+        "{apiVersion: skep.dev/v1, kind: ServiceCluster, metadata: {name: a}, spec: {traffic: {timeouts: {idle: 5}}}}",
+        "{apiVersion: skep.dev/v2, kind: ServiceCluster, metadata: {name: a}}",
     ] {
+        let validators =
+            Version::ALL.map(|version| jsonschema::validator_for(&of(KIND, version)).unwrap());
         let value: Value = serde_saphyr::from_str(text).unwrap();
-        assert!(!validator.is_valid(&value), "the schema accepts {text}");
+        for validator in validators {
+            assert!(!validator.is_valid(&value), "the schema accepts {text}");
+        }
         assert!(!manifests("", text).faults.is_empty(), "accepted: {text}");
     }
 }

@@ -9,12 +9,8 @@ use crate::api::value::{ByteSize, Span};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Traffic {
-    /// Opening a connection to an endpoint may take so long.
-    pub connect_timeout: Span,
-    /// From the last byte of a request to the first of its answer.
-    pub request_timeout: Span,
-    /// A connection without a request, or an upgraded one without a byte, is closed after so long.
-    pub idle_timeout: Span,
+    /// How long things may take.
+    pub timeouts: Timeouts,
     /// Client connections of one proxy at once.
     #[schemars(range(min = 1))]
     pub max_connections: u64,
@@ -35,9 +31,7 @@ pub struct Traffic {
 impl Default for Traffic {
     fn default() -> Self {
         Self {
-            connect_timeout: Span::from_secs(5),
-            request_timeout: Span::from_secs(60),
-            idle_timeout: Span::from_secs(300),
+            timeouts: Timeouts::default(),
             max_connections: 10_000,
             max_request_body: ByteSize(32 << 20),
             trusted_hops: 0,
@@ -45,6 +39,28 @@ impl Default for Traffic {
             redirect_http_to_https: false,
             tls: Tls::default(),
             access_log: AccessLog::default(),
+        }
+    }
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// Opening a connection to an endpoint may take so long.
+    pub connect: Span,
+    /// From the last byte of a request to the first of its answer.
+    pub request: Span,
+    /// A connection without a request, or an upgraded one without a byte, is closed after so long.
+    pub idle: Span,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Span::from_secs(5),
+            request: Span::from_secs(60),
+            idle: Span::from_secs(300),
         }
     }
 }

@@ -22,6 +22,7 @@ pub fn source(source: &Source) -> Vec<Diagnostic> {
         metadata: meta,
         spec,
         status: _,
+        stated: _,
     } = source;
     let SourceSpec {
         url,

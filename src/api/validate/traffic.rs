@@ -2,7 +2,7 @@
 
 use super::{Faults, repeated};
 use crate::api::grammar::{certificate_name, nearest, shortened};
-use crate::api::service_cluster::{Tls, TlsVersion, Traffic};
+use crate::api::service_cluster::{Timeouts, Tls, TlsVersion, Traffic};
 use crate::api::value::Span;
 
 /// The TLS 1.3 suites of rustls with ring, by IANA name.
@@ -23,9 +23,11 @@ const SUITES_1_2: [&str; 6] = [
 
 pub(super) fn check(faults: &mut Faults, traffic: &Traffic) {
     let Traffic {
-        connect_timeout,
-        request_timeout,
-        idle_timeout,
+        timeouts: Timeouts {
+            connect,
+            request,
+            idle,
+        },
         max_connections,
         max_request_body: _,
         trusted_hops,
@@ -34,15 +36,11 @@ pub(super) fn check(faults: &mut Faults, traffic: &Traffic) {
         tls: tls_settings,
         access_log: _,
     } = traffic;
-    for (name, span) in [
-        ("connectTimeout", connect_timeout),
-        ("requestTimeout", request_timeout),
-        ("idleTimeout", idle_timeout),
-    ] {
+    for (name, span) in [("connect", connect), ("request", request), ("idle", idle)] {
         if *span == Span::default() {
             let message = "0s would end every request at once";
             let hint = "write a length of time, for example 60s";
-            faults.add(format!("spec.traffic.{name}"), message, hint);
+            faults.add(format!("spec.traffic.timeouts.{name}"), message, hint);
         }
     }
     if *max_connections == 0 {

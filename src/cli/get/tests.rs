@@ -23,6 +23,7 @@ pub(crate) fn east() -> ServiceCluster {
             ..Metadata::default()
         },
         spec: ServiceClusterSpec::default(),
+        stated: crate::api::Version::NEWEST,
         status: Some(Status {
             observed_generation: 3,
             active_generation: 3,

@@ -206,6 +206,7 @@ pub(super) fn resource(declared: &DeclaredSource) -> Source {
             },
             spec: SourceSpec::default(),
             status: None,
+            stated: crate::api::Version::NEWEST,
         },
     };
     source.metadata.generation = declared.newest().map(|revision| revision.generation);

@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::{message, policy};
 use crate::api::grammar;
-use crate::api::service_cluster::{AccessLog, LogFormat, Tls, TlsVersion, Traffic};
+use crate::api::service_cluster::{AccessLog, LogFormat, Timeouts, Tls, TlsVersion, Traffic};
 use crate::api::value::{ByteSize, HostPattern, Span};
 use crate::route::table::{
     Backend, BackendProtocol, BackendTls, Certificate, CertificateSource, Conditions, Endpoint,
@@ -42,21 +42,23 @@ pub fn decode_listener(body: &[u8]) -> Result<Listener, String> {
     let defaults = Listener::default();
     Ok(Listener {
         traffic: Traffic {
-            connect_timeout: span(
-                "connect_timeout",
-                raw.connect_timeout,
-                defaults.traffic.connect_timeout,
-            )?,
-            request_timeout: span(
-                "request_timeout",
-                raw.request_timeout,
-                defaults.traffic.request_timeout,
-            )?,
-            idle_timeout: span(
-                "idle_timeout",
-                raw.idle_timeout,
-                defaults.traffic.idle_timeout,
-            )?,
+            timeouts: Timeouts {
+                connect: span(
+                    "connect_timeout",
+                    raw.connect_timeout,
+                    defaults.traffic.timeouts.connect,
+                )?,
+                request: span(
+                    "request_timeout",
+                    raw.request_timeout,
+                    defaults.traffic.timeouts.request,
+                )?,
+                idle: span(
+                    "idle_timeout",
+                    raw.idle_timeout,
+                    defaults.traffic.timeouts.idle,
+                )?,
+            },
             max_connections: raw.max_connections,
             max_request_body: ByteSize(raw.max_request_body),
             trusted_hops: raw.trusted_hops,

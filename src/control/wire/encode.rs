@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{message, policy};
-use crate::api::service_cluster::{AccessLog, LogFormat, Tls, TlsVersion, Traffic};
+use crate::api::service_cluster::{AccessLog, LogFormat, Timeouts, Tls, TlsVersion, Traffic};
 use crate::api::value::Span;
 use crate::control::resource::Resource;
 use crate::names::content_hash;
@@ -24,9 +24,11 @@ pub(super) fn listener(listener: &Listener) -> Resource {
         default_certificate,
     } = listener;
     let Traffic {
-        connect_timeout,
-        request_timeout,
-        idle_timeout,
+        timeouts: Timeouts {
+            connect,
+            request,
+            idle,
+        },
         max_connections,
         max_request_body,
         trusted_hops,
@@ -43,9 +45,9 @@ pub(super) fn listener(listener: &Listener) -> Resource {
     } = traffic;
     resource(&message::Listener {
         cluster: cluster.clone(),
-        connect_timeout: duration(*connect_timeout),
-        request_timeout: duration(*request_timeout),
-        idle_timeout: duration(*idle_timeout),
+        connect_timeout: duration(*connect),
+        request_timeout: duration(*request),
+        idle_timeout: duration(*idle),
         max_connections: *max_connections,
         max_request_body: max_request_body.0,
         trusted_hops: *trusted_hops,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 mod labels;
 
 use super::*;
-use crate::api::service_cluster::{AccessLog, LogFormat, Tls, TlsVersion, Traffic};
+use crate::api::service_cluster::{AccessLog, LogFormat, Timeouts, Tls, TlsVersion, Traffic};
 use crate::api::value::{ByteSize, Span};
 use crate::names::content_hash;
 use crate::route::table::*;
@@ -22,9 +22,11 @@ fn listeners() -> impl Strategy<Value = Listener> {
     (numbers, flags, times, texts).prop_map(|(numbers, flags, times, texts)| Listener {
         cluster: texts.0,
         traffic: Traffic {
-            connect_timeout: times.0,
-            request_timeout: times.1,
-            idle_timeout: times.2,
+            timeouts: Timeouts {
+                connect: times.0,
+                request: times.1,
+                idle: times.2,
+            },
             max_connections: numbers.0,
             max_request_body: ByteSize(numbers.1),
             trusted_hops: numbers.2,

@@ -139,7 +139,7 @@ pub(in crate::proxy) async fn serve(mut arrival: Arrival, mut stream: TcpStream)
         Some(Way::Pass(route)) => {
             count(Handshake::Passed);
             let traffic = &table.listener.traffic;
-            let idle = traffic.idle_timeout.get();
+            let idle = traffic.timeouts.idle.get();
             let endpoint = passthrough::connect(&shared, traffic, route).await;
             // A tunnel may live for days: it must not keep a table of long ago.
             drop(table);

@@ -102,14 +102,14 @@ pub(super) const CONNECTION: Group = Group {
         label(
             "request_timeout",
             Kind::Time { zero: false },
-            "`spec.traffic.requestTimeout`",
+            "`spec.traffic.timeouts.request`",
             "30s",
             "A task has so long to begin its answer.",
         ),
         label(
             "connect_timeout",
             Kind::Time { zero: false },
-            "`spec.traffic.connectTimeout`",
+            "`spec.traffic.timeouts.connect`",
             "2s",
             "A task has so long to take the connection.",
         ),
