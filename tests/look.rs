@@ -354,6 +354,13 @@ async fn a_bundle_holds_what_helps_and_no_secret() {
     let said = stage.told(&["support-bundle", "-o", "bundle.tar.gz"]).await;
     assert_eq!(said, "bundle.tar.gz written\n");
     let bytes = std::fs::read(stage.folder.path().join("bundle.tar.gz")).unwrap();
+    let piped = stage.skep(&["support-bundle", "-o", "-"]).await;
+    assert!(piped.status.success());
+    assert!(
+        piped.stdout.starts_with(&bytes[..3]),
+        "gzip on standard output"
+    );
+    assert!(!stage.folder.path().join("-").exists());
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
     let mut found = BTreeMap::new();
     for entry in archive.entries().unwrap() {

@@ -6,7 +6,8 @@
 pub mod age;
 pub mod apply;
 pub mod args;
-pub mod certs;
+pub mod brief;
+mod certs;
 pub mod changes;
 pub mod complete;
 pub mod convert;
