@@ -254,34 +254,6 @@ fn the_version_of_the_client_needs_no_engine() {
 }
 
 #[test]
-fn without_an_engine_every_verb_says_so_and_what_to_do() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = file(dir.path(), "east.yaml", EAST);
-    for verb in [
-        &["get"][..],
-        &["describe", "east"],
-        &["routes"],
-        &["apply", "-f", &path],
-        &["delete", "east"],
-        &["wait", "east"],
-        &["install"],
-        &["uninstall"],
-        &["doctor"],
-        &["events"],
-        &["logs", "east"],
-        &["top"],
-        &["support-bundle"],
-        &["routes", "--explain", "http://demo.a/"],
-    ] {
-        let mut args = vec!["-H", "unix:///nonexistent/docker.sock"];
-        args.extend(verb);
-        let text = fails(&run(&args), 3);
-        assert!(text.contains("/nonexistent/docker.sock"), "{text}");
-        assert_eq!(text.lines().count(), 1, "{text}");
-    }
-}
-
-#[test]
 fn an_invalid_manifest_is_told_before_any_engine_is_asked() {
     let args = ["-H", "unix:///nonexistent/docker.sock", "apply", "-f", "-"];
     let text = fails(&with_input(&args, "kind: Pod\n"), 2);

@@ -11,7 +11,11 @@
     clippy::assigning_clones
 )]
 
+#[path = "lab/shown.rs"]
+mod shown;
 mod sim;
+#[path = "lab/terminal.rs"]
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -354,6 +358,13 @@ async fn a_bundle_holds_what_helps_and_no_secret() {
     let said = stage.told(&["support-bundle", "-o", "bundle.tar.gz"]).await;
     assert_eq!(said, "bundle.tar.gz written\n");
     let bytes = std::fs::read(stage.folder.path().join("bundle.tar.gz")).unwrap();
+    let piped = stage.skep(&["support-bundle", "-o", "-"]).await;
+    assert!(piped.status.success());
+    assert!(
+        piped.stdout.starts_with(&bytes[..3]),
+        "gzip on standard output"
+    );
+    assert!(!stage.folder.path().join("-").exists());
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
     let mut found = BTreeMap::new();
     for entry in archive.entries().unwrap() {
@@ -446,39 +457,108 @@ async fn names_of_the_swarm_complete() {
     }
 }
 
-const VERBS: [&[&str]; 7] = [
-    &["get"],
-    &["doctor"],
-    &["events"],
-    &["logs", "east"],
-    &["top", "-n", "1"],
-    &["support-bundle"],
-    &["routes", "--explain", "demo.a"],
+/// Commands of docs/cli.md that a simulated Swarm can answer.
+const SHOWN: [&str; 7] = [
+    "skep get -",
+    "skep events ",
+    "skep logs ",
+    "skep top ",
+    "skep doctor",
+    "skep support-bundle ",
+    "skep routes --explain ",
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_is_no_manager_or_refuses_is_told() {
-    let stage = Stage::new().await;
-    for verb in VERBS {
-        let worker = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state.";
-        for _ in 0..20 {
-            stage.sim.fault(|f| f.fail("GET /configs", 0, 503, worker));
-        }
-        let error = stage.refused(verb, 3).await;
-        assert!(
-            error.contains("is not a Swarm manager"),
-            "{verb:?}: {error}"
-        );
-        stage.sim.fault(|f| *f = sim::Faults::default());
-        for _ in 0..20 {
-            stage
-                .sim
-                .fault(|f| f.fail("GET /configs", 0, 403, "authorization denied by plugin"));
-        }
-        let error = stage.refused(verb, 1).await;
-        assert!(error.contains("permission denied"), "{verb:?}: {error}");
-        stage.sim.fault(|f| *f = sim::Faults::default());
+/// What a command prints in a terminal on this stage, for comparison with the docs.
+fn printed(stage: &Stage, command: &str) -> String {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_skep"));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let socket = stage.folder.path().join("docker.sock");
+    let mut shell = std::process::Command::new("timeout");
+    // One that goes on until it is interrupted is shown after its first refresh.
+    let end = if command.starts_with("skep top ") {
+        " -n 1"
+    } else {
+        ""
+    };
+    shell
+        .args([
+            "--foreground",
+            "60",
+            "bash",
+            "-c",
+            &format!("{command}{end}"),
+        ])
+        .current_dir(stage.folder.path())
+        .env(
+            "PATH",
+            format!("{}:{path}", binary.parent().unwrap().display()),
+        )
+        .env("HOME", stage.folder.path())
+        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+        .env("TERM", "xterm-256color");
+    for key in ["NO_COLOR", "DOCKER_CONTEXT"] {
+        shell.env_remove(key);
     }
+    let shown = terminal::in_terminal(&mut shell).0;
+    // The stage's operator is a part of this test and no service, which is warned of.
+    let lines = shown.split_inclusive('\n');
+    let lines = lines.filter(|line| !line.starts_with("warning: no operator is installed"));
+    lines.collect()
+}
+
+/// A text in which the figures of `top` are one figure, and rows of events are in one order: no
+/// two runs have them in common.
+fn settled(command: &str, text: &str) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    if command.starts_with("skep events ") {
+        lines.sort_by_cached_key(|line| line.split_whitespace().skip(1).collect::<String>());
+    } else if command.starts_with("skep top ") {
+        for line in lines.iter_mut().skip(1) {
+            let figures = |c: char| c.is_ascii_digit() || c == '.';
+            *line = line
+                .split_whitespace()
+                .map(|word| if word.starts_with(figures) { "N" } else { word })
+                .collect::<Vec<_>>()
+                .join(" ");
+        }
+    }
+    lines.join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_the_command_line_shows_what_is_printed() {
+    let stage = Stage::new().await;
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
+    let steps = shown::parts(&std::fs::read_to_string(page).unwrap());
+    let steps = steps.into_iter().filter_map(|part| match part {
+        shown::Part::Step { command, output } => Some((command, output)),
+        shown::Part::Text(_) => None,
+    });
+    let of_swarm = |command: &String| {
+        SHOWN.iter().any(|verb| command.starts_with(verb)) && !command.contains("{.items[}")
+    };
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (command, output) in steps.filter(|(command, _)| of_swarm(command)) {
+        seen += 1;
+        let wanted = settled(&command, &output);
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let shown = tokio::task::block_in_place(|| printed(&stage, &command));
+            if shown::alike(&settled(&command, &shown), &wanted) {
+                break;
+            }
+            // What it tells of may still settle; a bundle is written once.
+            if Instant::now() > end || command.contains("bundle") {
+                wrong.push(format!(
+                    "$ {command}\n--- shown\n{output}--- printed\n{shown}"
+                ));
+                break;
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > SHOWN.len(), "only {seen} commands were typed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

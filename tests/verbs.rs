@@ -344,8 +344,11 @@ async fn history_tells_what_changed_and_rollback_goes_back() {
     let dry = swarm.skep(&["rollback", "east", "--dry-run"]).await;
     assert!(
         dry.ok()
-            .contains("back to generation 1, as generation 3 (dry run)")
+            .ends_with("back to generation 1, as generation 3 (dry run)\n")
     );
+    for line in ["-    replicas: 3\n", "plan of servicecluster/east:\n"] {
+        assert!(dry.out.contains(line), "{line}: {}", dry.out);
+    }
     assert_eq!(swarm.declared("east").await.unwrap().revisions.len(), 2);
     swarm.skep(&["rollback", "sc/east"]).await.ok();
     let east = swarm.declared("east").await.unwrap();

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 use super::age::age;
+use super::brief::brief;
 use super::error::Result;
 use super::events;
 use super::get::{ports, yaml};
@@ -49,7 +50,7 @@ pub fn render(declared: &Declared, view: &View, now: OffsetDateTime) -> Result<S
     match &cluster.status {
         Some(status) => {
             let newest = cluster.metadata.generation.unwrap_or_default();
-            status_text(&mut text, status, newest, now);
+            status_text(&mut text, &declared.name, status, newest, now);
         }
         None => text.push_str("Status:         none yet; the operator writes it\n"),
     }
@@ -99,7 +100,13 @@ fn head(cluster: &ServiceCluster, declared: &Declared) -> String {
     text
 }
 
-fn status_text(text: &mut String, status: &Status, newest: u64, now: OffsetDateTime) {
+fn status_text(
+    text: &mut String,
+    cluster: &str,
+    status: &Status,
+    newest: u64,
+    now: OffsetDateTime,
+) {
     let proxies = &status.proxies;
     let _ = writeln!(
         text,
@@ -118,15 +125,13 @@ fn status_text(text: &mut String, status: &Status, newest: u64, now: OffsetDateT
     for condition in &status.conditions {
         // What was true of an older generation says nothing of the newest one.
         let old = condition.observed_generation < newest;
+        let told = brief(cluster, condition, &status.conditions);
         let (state, message) = if old {
             let seen = condition.observed_generation;
-            let message = format!(
-                "not looked at yet; of generation {seen}: {}",
-                condition.message
-            );
+            let message = format!("not looked at yet; of generation {seen}: {told}");
             ("Unknown".to_owned(), message)
         } else {
-            (format!("{:?}", condition.status), condition.message.clone())
+            (format!("{:?}", condition.status), told)
         };
         conditions.row([
             format!("{:?}", condition.kind),

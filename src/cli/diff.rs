@@ -22,11 +22,7 @@ pub async fn run(
     clusters: &[ServiceCluster],
     wanted: &[Source],
 ) -> Result {
-    let view = session.look().await.map_err(|error| match error {
-        // 1 means that something differs.
-        CliError::Failed(what) => CliError::Incomparable(what),
-        other => other,
-    })?;
+    let view = session.look().await.map_err(incomparable)?;
     session.warn_without_operator(&view);
     let manager = manager(args.ownership.set.as_deref());
     let by = By {
@@ -52,6 +48,15 @@ pub async fn run(
         return Err(CliError::Different);
     }
     Ok(())
+}
+
+/// A failure with another exit code: 1 means that something differs.
+#[must_use]
+pub fn incomparable(error: CliError) -> CliError {
+    match error {
+        CliError::Failed(what) => CliError::Incomparable(what),
+        other => other,
+    }
 }
 
 /// What is printed.

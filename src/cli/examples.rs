@@ -104,6 +104,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "skep support-bundle",
             "skep support-bundle -o east.tar.gz --tail 2000",
+            "skep support-bundle -o - | ssh helper 'cat > bundle.tar.gz'",
         ],
     ),
     (

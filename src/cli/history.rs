@@ -141,6 +141,11 @@ pub async fn rollback(session: &Session, args: &RollbackArgs) -> Result {
             applied.generation
         ),
     };
+    if args.dry_run {
+        let colour = session.terminal.colours_data();
+        let shown = super::diff::render(&look, &[cluster], &[], colour);
+        session.terminal.data(&shown.text)?;
+    }
     session.terminal.done(&line)?;
     session.warn_without_operator(&look);
     Ok(())

@@ -6,7 +6,8 @@
 pub mod age;
 pub mod apply;
 pub mod args;
-pub mod certs;
+pub mod brief;
+mod certs;
 pub mod changes;
 pub mod complete;
 pub mod convert;
@@ -136,8 +137,10 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
         verb => runtime()?.block_on(async {
             let writes = !only_reads(&verb);
             tokio::select! {
-                ended = with_engine(terminal, &global, verb) => ended,
+                // First, so that it is listened for before anything is asked.
+                biased;
                 () = interrupted() => Err(error::CliError::Interrupted { writes }),
+                ended = with_engine(terminal, &global, verb) => ended,
             }
         }),
     }
@@ -171,7 +174,8 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             let set = args.ownership.set.as_deref();
             apply::bounded(args.prune, set, args.selector.as_ref())?;
             let found = source::resources(&args.files.filename)?;
-            diff::run(&connect().await?, &args, &found.clusters, &found.sources).await
+            let session = connect().await.map_err(diff::incomparable)?;
+            diff::run(&session, &args, &found.clusters, &found.sources).await
         }
         Verb::Edit(args) => edit::run(&connect().await?, &args).await,
         Verb::Rollout(RolloutVerb::Status(args)) => rollout::status(&connect().await?, &args).await,

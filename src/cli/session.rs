@@ -98,7 +98,12 @@ pub fn endpoint(global: &Global) -> Result<Endpoint> {
 impl Session {
     /// Connects to an engine, which may be no manager.
     pub async fn connect(global: &Global, terminal: Terminal) -> Result<Self> {
-        let engine = Engine::connect(&endpoint(global)?).await?;
+        let engine = Engine::connect(&endpoint(global)?).await;
+        let engine = engine.map_err(|error| match error {
+            // Nothing was asked of it yet: no engine answers.
+            swarm::Error::Timeout { .. } => CliError::Engine(error.to_string()),
+            other => other.into(),
+        })?;
         Ok(Self { engine, terminal })
     }
 

@@ -65,6 +65,9 @@ fn read(paths: &[PathBuf]) -> (Vec<Source>, Vec<Diagnostic>) {
 
 /// A file is itself; a folder is the manifests in it and below, in order of their names.
 fn expand(path: &Path) -> std::result::Result<Vec<PathBuf>, Diagnostic> {
+    if let Some(fault) = url(path) {
+        return Err(fault);
+    }
     if path == Path::new("-") || !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -76,6 +79,31 @@ fn expand(path: &Path) -> std::result::Result<Vec<PathBuf>, Diagnostic> {
         return Err(none);
     }
     Ok(files)
+}
+
+/// A fault for what is a URL, so that nobody looks for a file of that name.
+fn url(path: &Path) -> Option<Diagnostic> {
+    let text = path.to_str()?;
+    let scheme = text.split_once("://")?.0.to_ascii_lowercase();
+    let message = match scheme.as_str() {
+        "http" | "https" | "ftp" | "git" | "ssh" => "URLs are not read here".to_owned(),
+        _ => return None,
+    };
+    let hint = "fetch it and look at it first, or pipe it in: curl -fsSL URL | skep apply -f -; a repository is followed as a Source (`skep explain source.spec`)";
+    let mut fault = Diagnostic::at("", message).hint(hint);
+    fault.source = without_user(text);
+    Some(fault)
+}
+
+/// A URL without user and password.
+fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 fn folder(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -151,6 +179,19 @@ mod tests {
         assert_eq!(faults.len(), 2);
         assert!(faults[0].message.starts_with("cannot be read"));
         assert!(faults[1].message.contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_url_is_told_what_to_do_instead_and_its_password_is_not_shown() {
+        let url = PathBuf::from("https://me:hunter2@example.com/east.yaml");
+        let (sources, faults) = read(&[url]);
+        assert!(sources.is_empty());
+        let told = faults[0].to_string();
+        assert!(
+            told.starts_with("https://example.com/east.yaml: URLs are not read"),
+            "{told}"
+        );
+        assert!(told.contains("| skep apply -f -"), "{told}");
     }
 
     #[test]

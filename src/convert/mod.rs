@@ -61,6 +61,10 @@ fn drafts(text: &str, faults: &mut Faults) -> Option<(Vec<Left>, Vec<Draft>)> {
         );
         return None;
     }
+    if let Some(hint) = yaml(text) {
+        faults.whole("this is YAML, not TOML", hint);
+        return None;
+    }
     let table = tree::read(text, faults);
     let core = Given::read("", "", &table, &options::CORE, faults);
     let left = core_left(&core);
@@ -72,6 +76,29 @@ fn drafts(text: &str, faults: &mut Faults) -> Option<(Vec<Left>, Vec<Draft>)> {
         .map(|(given, name)| extension::draft(given, name, faults))
         .collect();
     Some((left, drafts))
+}
+
+/// What to do with a text that is YAML: it begins with `---`, or with a key and a colon, which no
+/// TOML does.
+fn yaml(text: &str) -> Option<&'static str> {
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    let key = first
+        .split_once(':')
+        .map(|(key, _)| key.trim_start_matches("- "));
+    let plain = |key: &str| {
+        key.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+    };
+    if !(first == "---" || key.is_some_and(plain)) {
+        return None;
+    }
+    let manifest = text.lines().any(|line| line.starts_with("apiVersion:"));
+    Some(if manifest {
+        "a manifest needs no conversion: `skep validate -f FILE`, then `skep apply -f FILE`"
+    } else {
+        options::WHERE_IT_IS
+    })
 }
 
 /// Options of the core that nothing became of.

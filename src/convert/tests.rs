@@ -261,3 +261,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_yaml_file_is_told_in_one_line_with_what_to_do() {
+    let fault = |text: &str| {
+        let faults = interlock("x", text).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        faults[0].to_string()
+    };
+    let manifest =
+        "# mine\n\napiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: a}\n";
+    let told = fault(manifest);
+    assert!(
+        told.contains("this is YAML") && told.contains("skep apply -f"),
+        "{told}"
+    );
+    for other in [
+        "---\nversion: '3'\n",
+        "services:\n  web: {}\n",
+        "- a: 1\n- b\n",
+    ] {
+        let told = fault(other);
+        assert!(
+            told.contains("this is YAML") && !told.contains("skep apply"),
+            "{told}"
+        );
+    }
+    assert!(
+        interlock("x", "ListenAddr = \":8080\"\n").unwrap_err()[0]
+            .message
+            .contains("Extensions")
+    );
+}

@@ -67,7 +67,9 @@ pub enum Error {
         message: String,
     },
     /// No answer in time. A write may have happened all the same.
-    #[error("{what}: the engine at {host} did not answer within {seconds} s")]
+    #[error(
+        "{what}: the engine at {host} did not answer within {seconds} s; see whether it hangs (`docker info`), then run this again"
+    )]
     Timeout {
         /// The call.
         what: String,
@@ -107,7 +109,9 @@ pub enum Error {
         message: String,
     },
     /// We may not do that there.
-    #[error("{what}: permission denied: {message}")]
+    #[error(
+        "{what}: permission denied: {message}; whoever runs the engine must allow this call (its authorization plugin, or the proxy before its socket)"
+    )]
     Denied {
         /// The call.
         what: String,

@@ -28,6 +28,7 @@ mod proxies;
 mod repo;
 mod rolling;
 mod seed;
+mod shown;
 mod terminal;
 mod transcript;
 mod wait;

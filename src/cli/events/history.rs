@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::api::ConditionStatus;
+use crate::cli::brief::brief;
 use crate::cli::session::View;
 use crate::swarm::facts::UpdateFacts;
 use crate::world::{Declared, Service, Task, TaskState, World};
@@ -103,7 +104,10 @@ fn revisions(cluster: &str, declared: &Declared, rows: &mut Vec<Row>) {
 
 /// A condition tells of its last change only.
 fn conditions(cluster: &str, declared: &Declared, rows: &mut Vec<Row>) {
-    for condition in declared.status.iter().flat_map(|status| &status.conditions) {
+    let conditions = declared.status.as_ref();
+    let conditions = conditions.map_or(&[][..], |status| &status.conditions);
+    for condition in conditions {
+        let message = brief(cluster, condition, conditions);
         let severity = match condition.status {
             ConditionStatus::False => Severity::Warning,
             ConditionStatus::True | ConditionStatus::Unknown => Severity::Normal,
@@ -114,7 +118,7 @@ fn conditions(cluster: &str, declared: &Declared, rows: &mut Vec<Row>) {
             cluster: cluster.to_owned(),
             object: format!("condition/{:?}", condition.kind),
             reason: condition.reason.clone(),
-            message: format!("{:?}: {}", condition.status, condition.message),
+            message: format!("{:?}: {message}", condition.status),
         });
     }
 }

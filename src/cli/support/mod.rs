@@ -3,8 +3,8 @@
 mod redact;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -29,7 +29,7 @@ use crate::world::Declared;
 /// `support-bundle`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BundleArgs {
-    /// Where it goes; a file that is there stays [default: skep-support-TIME.tar.gz]
+    /// Where it goes, `-` for standard output; a file that is there stays [default: skep-support-TIME.tar.gz]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// So many of the last lines of the log of each operator and proxy; 0: no logs
@@ -71,23 +71,17 @@ impl Bundle {
 pub async fn run(session: &Session, args: &BundleArgs) -> Result {
     let now = now();
     let path = args.output.clone().unwrap_or_else(|| name(now).into());
-    let shown = path.display();
-    // Asked again when it is made: this only spares the wait.
-    if path.exists() {
-        return Err(CliError::Failed(format!(
-            "{shown} is there already: remove it, or name another one with -o"
-        )));
-    }
+    let piped = path.as_os_str() == "-";
+    check(&path, piped)?;
     let bundle = gather(session, args, now).await?;
     let bytes = pack(&bundle, now)?;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let failed =
-        |error: std::io::Error| CliError::Failed(format!("{shown} cannot be written: {error}"));
-    let mut file = options.open(&path).map_err(failed)?;
-    file.write_all(&bytes).map_err(failed)?;
+    if piped {
+        let mut out = std::io::stdout().lock();
+        out.write_all(&bytes)?;
+        out.flush()?;
+    } else {
+        write(&path, &bytes)?;
+    }
     for (name, text) in &bundle.files {
         session
             .terminal
@@ -99,7 +93,42 @@ pub async fn run(session: &Session, args: &BundleArgs) -> Result {
     session.terminal.note(
         "no secrets, no certificates' content, no values of environments; look into it before you send it",
     );
-    session.terminal.done(&format!("{shown} written"))
+    if piped {
+        return Ok(());
+    }
+    session
+        .terminal
+        .done(&format!("{} written", path.display()))
+}
+
+/// Fails before anything is gathered where it could not be written.
+fn check(path: &Path, piped: bool) -> Result {
+    if piped && std::io::stdout().is_terminal() {
+        return Err(CliError::Usage(
+            "a bundle is no text for a terminal: redirect it, as in `skep support-bundle -o - > bundle.tar.gz`, or name a file with -o".to_owned(),
+        ));
+    }
+    // Asked again when it is made: this only spares the wait.
+    if !piped && path.exists() {
+        return Err(CliError::Failed(format!(
+            "{} is there already: remove it, or name another one with -o",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Makes the file, for its owner only.
+fn write(path: &Path, bytes: &[u8]) -> Result {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let failed = |error: std::io::Error| {
+        CliError::Failed(format!("{} cannot be written: {error}", path.display()))
+    };
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)
 }
 
 fn name(now: OffsetDateTime) -> String {

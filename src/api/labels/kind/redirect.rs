@@ -91,6 +91,13 @@ fn url(text: &str) -> Result<(bool, String, Option<u16>, String), Wrong> {
         Some(at) => rest.split_at(at),
         None => (rest, "/"),
     };
+    if authority.contains('@') {
+        // What comes before the `@` may be a password, and labels are read by many.
+        return wrong(
+            "a redirect names a user before an `@` of its URL".to_owned(),
+            "write the host alone: browsers are not sent on with credentials",
+        );
+    }
     let (host, port) = host_and_port(authority);
     let host: HostPattern = match host.parse() {
         Ok(host) => host,
@@ -105,4 +112,20 @@ fn url(text: &str) -> Result<(bool, String, Option<u16>, String), Wrong> {
         return fail("leave the query out; path and query of the request are appended");
     }
     Ok((https, host.as_str().to_owned(), port, path.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_in_a_url_is_refused_without_repeating_it() {
+        let text = "http://old.example.com,https://me:hunter2@new.example.com/";
+        let (message, hint) = parse(text).unwrap_err();
+        assert!(message.contains("names a user"), "{message}");
+        assert!(
+            !message.contains("hunter2") && !hint.is_empty(),
+            "{message} {hint}"
+        );
+    }
 }
