@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
-use sim::Sim;
+use sim::{Sim, settings};
 use skep::api::{ConditionType, parse};
 use skep::certs::SealingKey;
 use skep::control::client::{self, ClientSettings, ClientStatus};
@@ -33,7 +33,7 @@ use skep::operator::telemetry::Telemetry;
 use skep::operator::{OperatorSettings, Pipeline, start};
 use skep::route::{Certificate, CertificateSource};
 use skep::store;
-use skep::swarm::{Endpoint, observe};
+use skep::swarm::observe;
 use skep::world::{NetworkSpec, World};
 use time::{Duration as Span, OffsetDateTime};
 use tokio::net::TcpListener;
@@ -279,18 +279,8 @@ async fn operator(swarm: &Swarm) -> Operator {
 async fn operator_with(swarm: &Swarm, quiet: Duration) -> Operator {
     let identities = pki::issue().unwrap();
     let settings = OperatorSettings {
-        endpoint: Endpoint::from_host("unix:///unused", None).unwrap(),
-        image: Some("skep:1".to_owned()),
-        control_listen: "127.0.0.1:0".parse().unwrap(),
-        admin_listen: "127.0.0.1:0".parse().unwrap(),
-        ca: "unused".into(),
-        identity: "unused".into(),
-        sealing: swarm.file("sealing", &swarm.key.text()).into(),
-        replica: 1,
-        peers: None,
-        beat: Duration::from_secs(2),
         quiet,
-        resync: Duration::from_secs(30),
+        ..settings(swarm.file("sealing", &swarm.key.text()).into())
     };
     let (server, telemetry) = (Server::new(), Telemetry::new());
     let stop = CancellationToken::new();

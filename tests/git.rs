@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use repo::web::Web;
 use repo::{Daemon, Repo, git};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
 use skep::git::{Credentials, Error, Fetched, Limits, Request, Revision, Url, fetch};
@@ -276,6 +277,38 @@ fn made(repo: &Repo, args: &[&str], input: &str) -> String {
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
+/// A door before a git daemon; it tells when a pack has passed.
+async fn door(port: u16) -> (String, tokio::sync::oneshot::Receiver<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "git://127.0.0.1:{}/shop.git",
+        listener.local_addr().unwrap().port()
+    );
+    let (tell, told) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (mut caller, _) = listener.accept().await.unwrap();
+        let mut server = tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .unwrap();
+        let (mut from_caller, mut to_caller) = caller.split();
+        let (mut from_server, mut to_server) = server.split();
+        let passes = async {
+            let (mut tell, mut seen) = (Some(tell), Vec::new());
+            let mut buffer = vec![0; 65_536];
+            while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
+                to_caller.write_all(&buffer[..read]).await.unwrap();
+                seen.extend_from_slice(&buffer[..read]);
+                if seen.windows(4).any(|four| four == b"PACK") {
+                    tell.take().map(|tell| tell.send(()));
+                }
+            }
+        };
+        let asks = tokio::io::copy(&mut from_caller, &mut to_server);
+        let _ = tokio::join!(passes, asks);
+    });
+    (url, told)
+}
+
 /// A commit whose folder names one object ten times, `deep` times over.
 fn bomb(repo: &Repo, name: &str, deep: usize) {
     let blob = made(
@@ -312,12 +345,17 @@ async fn folders_that_name_the_same_again_and_again_end_at_the_limits() {
     wanted.limits.time = Duration::from_secs(2);
     assert_eq!(fetch(wanted.clone()).await, Err(Error::TimedOut(2)));
     wanted.limits.time = Duration::from_secs(60);
+    let (url, sent) = door(daemon.port).await;
+    wanted.url = Url::parse(&url).unwrap();
     let stop = wanted.stop.clone();
     let (error, ()) = tokio::join!(fetch(wanted.clone()), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // From here on it is busy without the server.
+        let sent = tokio::time::timeout(Duration::from_secs(30), sent).await;
+        sent.unwrap().unwrap();
         stop.cancel();
     });
     assert_eq!(error, Err(Error::Stopped));
+    wanted.url = Url::parse(&daemon.url()).unwrap();
     // One file of 4 kB by a thousand names.
     bomb(&repo, ".yaml", 3);
     wanted.stop = request(&daemon.url()).stop;

@@ -14,128 +14,14 @@
 
 mod repo;
 mod sim;
+mod stage;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use repo::web::Web;
 use repo::{Repo, cluster};
-use sim::Sim;
-use skep::certs::SealingKey;
-use skep::control::server::Server;
 use skep::names;
-use skep::operator::telemetry::Telemetry;
-use skep::operator::{OperatorSettings, Pipeline, start};
-use skep::swarm::Endpoint;
-use skep::world::NetworkSpec;
-use tokio_util::sync::CancellationToken;
-
-struct Stage {
-    sim: Sim,
-    folder: tempfile::TempDir,
-    operator: Option<Pipeline>,
-}
-
-impl Stage {
-    async fn new() -> Self {
-        let mut stage = Self {
-            sim: Sim::new(1),
-            folder: tempfile::tempdir().unwrap(),
-            operator: None,
-        };
-        let engine = stage.sim.engine();
-        let key = SealingKey::generate().unwrap();
-        let public = key.public().text();
-        let labels = BTreeMap::from([(names::LABEL_SEALING.to_owned(), public)]);
-        let none = BTreeMap::new();
-        for (name, labels) in [
-            (names::SECRET_CA, &none),
-            (names::SECRET_PROXY, &none),
-            (names::SECRET_SEALING, &labels),
-        ] {
-            engine.create_secret(name, labels, b"x").await.unwrap();
-        }
-        let control = NetworkSpec {
-            name: names::CONTROL_NETWORK.to_owned(),
-            ..NetworkSpec::default()
-        };
-        engine.create_network(&control).await.unwrap();
-        std::fs::write(stage.path("key"), key.text()).unwrap();
-        stage.sim.serve_unix(&stage.path("docker.sock")).unwrap();
-        let settings = OperatorSettings {
-            endpoint: Endpoint::from_host("unix:///unused", None).unwrap(),
-            image: Some("skep:1".to_owned()),
-            control_listen: "127.0.0.1:0".parse().unwrap(),
-            admin_listen: "127.0.0.1:0".parse().unwrap(),
-            ca: "unused".into(),
-            identity: "unused".into(),
-            sealing: stage.path("key"),
-            replica: 1,
-            peers: None,
-            beat: Duration::from_secs(2),
-            quiet: Duration::from_millis(100),
-            resync: Duration::from_secs(30),
-        };
-        let stop = CancellationToken::new();
-        let pipeline = start(engine, &Server::new(), &Telemetry::new(), &settings, &stop);
-        stage.operator = Some(pipeline);
-        stage
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-
-    fn command(&self, program: &str) -> tokio::process::Command {
-        let host = format!("unix://{}", self.path("docker.sock").display());
-        let skep = PathBuf::from(env!("CARGO_BIN_EXE_skep"));
-        let path = std::env::var("PATH").unwrap();
-        let path = format!("{}:{path}", skep.parent().unwrap().display());
-        let mut command = tokio::process::Command::new(program);
-        command
-            .env_clear()
-            .env("HOME", "/nonexistent")
-            .env("DOCKER_HOST", host)
-            .env("PATH", path)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
-        command
-    }
-
-    async fn skep(&self, args: &[&str]) -> Output {
-        self.command(env!("CARGO_BIN_EXE_skep"))
-            .args(args)
-            .output()
-            .await
-            .unwrap()
-    }
-
-    /// Succeeds; what it printed.
-    #[track_caller]
-    fn good(output: &Output) -> String {
-        let err = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{err}");
-        String::from_utf8(output.stdout.clone()).unwrap()
-    }
-
-    /// Fails with this code; what it said.
-    #[track_caller]
-    fn bad(output: &Output, code: i32) -> String {
-        let err = String::from_utf8(output.stderr.clone()).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{err}");
-        err
-    }
-}
+use stage::Stage;
 
 #[tokio::test]
 async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() {

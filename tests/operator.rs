@@ -15,14 +15,14 @@ mod sim;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sim::Sim;
+use sim::{Sim, settings};
 use skep::api::{ConditionStatus, ConditionType, parse};
 use skep::control::server::Server;
 use skep::names;
 use skep::operator::telemetry::Telemetry;
 use skep::operator::{OperatorSettings, Pipeline, start};
 use skep::store;
-use skep::swarm::{Endpoint, observe};
+use skep::swarm::observe;
 use skep::world::{Mode, NetworkSpec, Service, World};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -56,18 +56,8 @@ struct Operator {
 
 fn operator(sim: &Sim, replica: u32) -> Operator {
     let settings = OperatorSettings {
-        endpoint: Endpoint::from_host("unix:///unused", None).unwrap(),
-        image: Some("skep:1".to_owned()),
-        control_listen: "127.0.0.1:0".parse().unwrap(),
-        admin_listen: "127.0.0.1:0".parse().unwrap(),
-        ca: "unused".into(),
-        identity: "unused".into(),
-        sealing: sealing_key(),
         replica,
-        peers: None,
-        beat: Duration::from_secs(2),
-        quiet: Duration::from_secs(1),
-        resync: Duration::from_secs(30),
+        ..settings(sealing_key())
     };
     let server = Server::new();
     let pipeline = start(

@@ -18,14 +18,13 @@ use std::time::Duration;
 
 use repo::web::Web;
 use repo::{Daemon, Key, Repo, cluster, git};
-use sim::Sim;
+use sim::{Sim, settings};
 use skep::api::{Condition, ConditionStatus, parse};
 use skep::certs::SealingKey;
 use skep::control::server::Server;
 use skep::operator::telemetry::Telemetry;
 use skep::operator::{OperatorSettings, Pipeline, start};
 use skep::store::sources::{Login, Purpose};
-use skep::swarm::Endpoint;
 use skep::world::DeclaredSource;
 use skep::{names, store};
 use tokio::time::{Instant, sleep};
@@ -48,18 +47,8 @@ fn operator(
     replica: u32,
 ) -> Pipeline {
     let settings = OperatorSettings {
-        endpoint: Endpoint::from_host("unix:///unused", None).unwrap(),
-        image: Some("skep:1".to_owned()),
-        control_listen: "127.0.0.1:0".parse().unwrap(),
-        admin_listen: "127.0.0.1:0".parse().unwrap(),
-        ca: "unused".into(),
-        identity: "unused".into(),
-        sealing,
         replica,
-        peers: None,
-        beat: Duration::from_secs(2),
-        quiet: Duration::from_secs(1),
-        resync: Duration::from_secs(30),
+        ..settings(sealing)
     };
     let stop = CancellationToken::new();
     start(sim.engine(), &Server::new(), telemetry, &settings, &stop)
@@ -93,7 +82,7 @@ impl Stage {
         let parsed = parse::manifests("test", &text);
         assert_eq!(parsed.faults, []);
         let source = &parsed.sources[0];
-        store::sources::apply(&self.sim.engine(), source, None)
+        store::sources::apply(&self.sim.engine(), source)
             .await
             .unwrap();
     }

@@ -2,15 +2,14 @@
 
 use serde_json::Value;
 
-use super::ServiceCluster;
 use super::parse::Manifest;
 
 /// The paths of all fields that differ, such as `spec.proxy.replicas`; a list counts as one field.
 /// What Skep writes itself is left out. Empty: both say the same.
 #[must_use]
-pub fn changed_fields(from: &ServiceCluster, to: &ServiceCluster) -> Vec<String> {
+pub fn changed_fields<R: Manifest>(from: &R, to: &R) -> Vec<String> {
     let mut fields = Vec::new();
-    let value = |one: &ServiceCluster| serde_json::to_value(one.bare()).unwrap_or_default();
+    let value = |one: &R| serde_json::to_value(one.bare()).unwrap_or_default();
     walk("", &value(from), &value(to), &mut fields);
     fields
 }
@@ -39,6 +38,7 @@ fn walk(path: &str, from: &Value, to: &Value, fields: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::ServiceCluster;
     use crate::api::service_cluster::NetworkRef;
 
     #[test]

@@ -61,69 +61,45 @@ pub trait Manifest: Serialize + DeserializeOwned + Clone {
     fn faults(&self) -> Vec<Diagnostic>;
 }
 
-impl Manifest for ServiceCluster {
-    const KIND: &'static str = names::KIND;
+/// All kinds have the same parts; only their word and their checks differ.
+macro_rules! manifest {
+    ($kind:ty, $word:expr, $faults:expr) => {
+        impl Manifest for $kind {
+            const KIND: &'static str = $word;
 
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
+            fn metadata(&self) -> &Metadata {
+                &self.metadata
+            }
 
-    fn metadata_mut(&mut self) -> &mut Metadata {
-        &mut self.metadata
-    }
+            fn metadata_mut(&mut self) -> &mut Metadata {
+                &mut self.metadata
+            }
 
-    fn stated(&self) -> Version {
-        self.stated
-    }
+            fn stated(&self) -> Version {
+                self.stated
+            }
 
-    fn stated_mut(&mut self) -> &mut Version {
-        &mut self.stated
-    }
+            fn stated_mut(&mut self) -> &mut Version {
+                &mut self.stated
+            }
 
-    fn bare(&self) -> Self {
-        Self {
-            status: None,
-            metadata: self.metadata.bare(),
-            ..self.clone()
+            fn bare(&self) -> Self {
+                Self {
+                    status: None,
+                    metadata: self.metadata.bare(),
+                    ..self.clone()
+                }
+            }
+
+            fn faults(&self) -> Vec<Diagnostic> {
+                $faults(self)
+            }
         }
-    }
-
-    fn faults(&self) -> Vec<Diagnostic> {
-        validate::validate(self)
-    }
+    };
 }
 
-impl Manifest for Source {
-    const KIND: &'static str = names::KIND_SOURCE;
-
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    fn metadata_mut(&mut self) -> &mut Metadata {
-        &mut self.metadata
-    }
-
-    fn stated(&self) -> Version {
-        self.stated
-    }
-
-    fn stated_mut(&mut self) -> &mut Version {
-        &mut self.stated
-    }
-
-    fn bare(&self) -> Self {
-        Self {
-            status: None,
-            metadata: self.metadata.bare(),
-            ..self.clone()
-        }
-    }
-
-    fn faults(&self) -> Vec<Diagnostic> {
-        validate::source(self)
-    }
-}
+manifest!(ServiceCluster, names::KIND, validate::validate);
+manifest!(Source, names::KIND_SOURCE, validate::source);
 
 impl Metadata {
     fn bare(&self) -> Self {

@@ -70,26 +70,26 @@ pub enum Verb {
     /// Exits with 0 when the manifests say what is stored, with 1 when they differ, and with 2 or
     /// 3 when that cannot be told.
     Diff(DiffArgs),
-    /// Change a service cluster in your editor
+    /// Change a service cluster or a source in your editor
     Edit(EditArgs),
     /// Follow or restart the proxies of service clusters
     #[command(subcommand)]
     Rollout(RolloutVerb),
-    /// Show the stored revisions of a service cluster
+    /// Show the stored revisions of a service cluster or a source
     History(HistoryArgs),
-    /// Go back to an earlier revision of a service cluster
+    /// Go back to an earlier revision of a service cluster or a source
     Rollback(RollbackArgs),
-    /// Show service clusters
+    /// Show service clusters, or sources
     Get(GetArgs),
     /// Show everything known of service clusters: status, nodes, networks, routes
     Describe(NamesArgs),
     /// Delete service clusters; the operator removes what it made for them
     Delete(DeleteArgs),
-    /// Wait for a condition of service clusters, or for their deletion
+    /// Wait for a condition of service clusters or sources, or for their deletion
     Wait(WaitArgs),
     /// Show where each host and path goes, and the services that could not be routed
     Routes(RoutesArgs),
-    /// Show what happened to service clusters, as far as the Swarm still knows
+    /// Show what happened to service clusters and sources, as far as the Swarm still knows
     Events(super::events::EventsArgs),
     /// Show the logs of a cluster's proxies, and which requests they served
     Logs(super::logs::LogsArgs),
@@ -297,8 +297,8 @@ pub struct DiffArgs {
 /// `edit`.
 #[derive(Clone, Debug, Args)]
 pub struct EditArgs {
-    /// Name. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
-    #[arg(value_name = "NAME", required = true)]
+    /// Name. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too, and `source/NAME` for a source
+    #[arg(value_name = "NAME", required = true, add = complete::resources())]
     pub name: Vec<String>,
     /// Take it over from the Source or stack that declares it
     #[arg(long)]
@@ -331,8 +331,8 @@ pub struct RolloutArgs {
 /// `history`.
 #[derive(Clone, Debug, Args)]
 pub struct HistoryArgs {
-    /// Name. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
-    #[arg(value_name = "NAME", required = true)]
+    /// Name. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too, and `source/NAME` for a source
+    #[arg(value_name = "NAME", required = true, add = complete::resources())]
     pub name: Vec<String>,
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t)]
@@ -345,8 +345,8 @@ pub struct HistoryArgs {
 /// `rollback`.
 #[derive(Clone, Debug, Args)]
 pub struct RollbackArgs {
-    /// Name. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
-    #[arg(value_name = "NAME", required = true)]
+    /// Name. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too, and `source/NAME` for a source
+    #[arg(value_name = "NAME", required = true, add = complete::resources())]
     pub name: Vec<String>,
     /// The generation to go back to [default: the last one that says something else]
     #[arg(long, value_name = "GENERATION")]
@@ -362,8 +362,8 @@ pub struct RollbackArgs {
 /// Names of service clusters.
 #[derive(Clone, Debug, Args)]
 pub struct NamesArgs {
-    /// Names; all when none is given. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
-    #[arg(value_name = "NAME", add = complete::clusters())]
+    /// Names; all when none is given. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too, and `source/NAME` for a source
+    #[arg(value_name = "NAME", add = complete::resources())]
     pub names: Vec<String>,
 }
 
@@ -428,8 +428,8 @@ pub struct GetArgs {
 /// `delete`.
 #[derive(Clone, Debug, Args)]
 pub struct DeleteArgs {
-    /// Names. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
-    #[arg(value_name = "NAME", required_unless_present = "filename", add = complete::clusters())]
+    /// Names. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too, and `source/NAME` for a source
+    #[arg(value_name = "NAME", required_unless_present = "filename", add = complete::resources())]
     pub names: Vec<String>,
     /// Delete what these manifests declare: files, folders, or - for standard input
     #[arg(short, long, value_name = "FILE", num_args = 1.., conflicts_with = "names")]
@@ -448,8 +448,8 @@ pub struct DeleteArgs {
 /// `wait`.
 #[derive(Clone, Debug, Args)]
 pub struct WaitArgs {
-    /// Names. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too
-    #[arg(value_name = "NAME", required = true, add = complete::clusters())]
+    /// Names. `servicecluster NAME`, `sc NAME` and `sc/NAME` work too, and `source/NAME` for a source
+    #[arg(value_name = "NAME", required = true, add = complete::resources())]
     pub names: Vec<String>,
     /// condition=TYPE, condition=TYPE=STATUS (True, False, Unknown), or delete
     #[arg(long = "for", value_name = "WHAT", default_value = "condition=Ready")]

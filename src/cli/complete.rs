@@ -8,9 +8,11 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 
 use super::args::Global;
 use super::session::{Session, View};
+use super::sources::reference;
 use super::terminal::Terminal;
 use crate::api::schema;
 use crate::world::certificates::certificates;
+use crate::world::sources;
 
 /// Nobody waits longer for a key press.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -19,6 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn clusters() -> ArgValueCandidates {
     ArgValueCandidates::new(|| seen(|view| view.declared.keys().cloned().collect()))
+}
+
+/// Names of service clusters, and of sources with their kind before them.
+#[must_use]
+pub fn resources() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        seen(|view| {
+            let sources = sources(&view.world).into_keys();
+            let sources = sources.map(|name| reference(&name));
+            view.declared.keys().cloned().chain(sources).collect()
+        })
+    })
+}
+
+/// Names of sources.
+#[must_use]
+pub fn sources_alone() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| seen(|view| sources(&view.world).into_keys().collect()))
 }
 
 /// Names of stored certificates.

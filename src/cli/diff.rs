@@ -113,7 +113,7 @@ pub fn render(view: &View, clusters: &[ServiceCluster], doomed: &[String], colou
 
 /// The differences of sources to what is declared. They have no plan: what a source applies is in
 /// its repository.
-fn changes(world: &World, wanted: &[Source], colour: bool) -> String {
+pub fn changes(world: &World, wanted: &[Source], colour: bool) -> String {
     let declared = sources(world);
     let change = |source: &Source| {
         let name = &source.metadata.name;

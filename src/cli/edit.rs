@@ -1,4 +1,4 @@
-//! `skep edit`: a service cluster in the editor, stored when it is valid.
+//! `skep edit`: a service cluster or a source in the editor, stored when it is valid.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,37 +9,51 @@ use tokio::process::Command;
 
 use super::args::EditArgs;
 use super::error::{CliError, Result};
+use super::history::by_hand;
 use super::session::{Session, View};
-use super::view::missing;
-use crate::api::{Diagnostic, ServiceCluster, parse};
+use super::sources;
+use super::view::known;
+use crate::api::parse::{self, Manifest as _};
+use crate::api::{Diagnostic, ServiceCluster};
 use crate::store::{self, Outcome};
-use crate::world::Declared;
+use crate::world::{Declared, DeclaredSource, Stored, World};
 
 /// An editor has the terminal: Ctrl-C is meant for it, though we get it too.
 pub(super) static EDITING: AtomicBool = AtomicBool::new(false);
 
 /// Opens the editor until what it leaves is valid, unchanged, or given up.
 pub async fn run(session: &Session, args: &EditArgs) -> Result {
-    let name = super::names::one(&args.name)?;
+    match sources::asked(&args.name)?.map(sources::one).transpose()? {
+        Some(name) => edit::<DeclaredSource>(session, args, &name, |_, _| Vec::new()).await,
+        None => {
+            let name = super::names::one(&args.name)?;
+            let missing = |world: &World, cluster: &ServiceCluster| {
+                super::apply::preflight::preflight(world, std::slice::from_ref(cluster)).missing
+            };
+            edit::<Declared>(session, args, &name, missing).await
+        }
+    }
+}
+
+async fn edit<D: Stored>(
+    session: &Session,
+    args: &EditArgs,
+    name: &str,
+    warnings: impl Fn(&World, &D::Resource) -> Vec<String>,
+) -> Result {
     let view = session.look().await?;
-    missing(&view.declared, std::slice::from_ref(&name))?;
-    let Some(declared) = view.declared.get(&name) else {
-        return Ok(());
-    };
-    let by = super::history::by_hand(&view, declared, args.force_conflicts)?;
+    let all = D::all(&view.world);
+    let declared = known(&all, name)?;
+    let by = by_hand(&view, declared, args.force_conflicts)?;
     let original = text(&view, declared);
-    let Some((cluster, file)) = edited(&name, &original).await? else {
-        return session
-            .terminal
-            .done(&format!("servicecluster/{name} unchanged"));
+    let named = format!("{}/{name}", D::WORD);
+    let Some((resource, file)) = edited::<D>(name, &original).await? else {
+        return session.terminal.done(&format!("{named} unchanged"));
     };
-    for warning in
-        super::apply::preflight::preflight(&view.world, std::slice::from_ref(&cluster)).missing
-    {
+    for warning in warnings(&view.world, &resource) {
         session.terminal.warning(&warning);
     }
-    let stored = store::apply_by(&session.engine, &view.declared, &cluster, by).await;
-    let applied = match stored {
+    let applied = match store::apply_by(&session.engine, &all, &resource, by).await {
         Ok(applied) => applied,
         Err(error) => return Err(kept(error.into(), file)),
     };
@@ -48,28 +62,29 @@ pub async fn run(session: &Session, args: &EditArgs) -> Result {
         Outcome::Unchanged | Outcome::Adopted => "unchanged",
         Outcome::Created | Outcome::Configured => "edited",
     };
-    session
-        .terminal
-        .done(&format!("servicecluster/{name} {what}"))?;
+    session.terminal.done(&format!("{named} {what}"))?;
     session.warn_without_operator(&view);
     Ok(())
 }
 
 /// What is edited: the newest revision, also when it is not valid, because it is to be mended.
-fn text(view: &View, declared: &Declared) -> String {
+fn text(view: &View, declared: &impl Stored) -> String {
     let newest = declared.newest().filter(|newest| !newest.valid);
     let raw = newest.and_then(|newest| view.world.configs.get(&newest.config_id));
     if let Some(raw) = raw {
         return String::from_utf8_lossy(&raw.data).into_owned();
     }
-    let accepted = declared.accepted.as_ref();
-    accepted
-        .map(|a| parse::canonical(&a.cluster))
+    let in_force = declared.in_force();
+    in_force
+        .map(|(_, resource)| parse::canonical(resource))
         .unwrap_or_default()
 }
 
-/// The edited cluster and the file it was edited in; `None` when nothing was changed.
-async fn edited(name: &str, original: &str) -> Result<Option<(ServiceCluster, NamedTempFile)>> {
+/// The edited resource and the file it was edited in; `None` when nothing was changed.
+async fn edited<D: Stored>(
+    name: &str,
+    original: &str,
+) -> Result<Option<(D::Resource, NamedTempFile)>> {
     let mut file = tempfile::Builder::new()
         .prefix(&format!("skep-{name}-"))
         .suffix(".yaml")
@@ -79,7 +94,10 @@ async fn edited(name: &str, original: &str) -> Result<Option<(ServiceCluster, Na
     let mut faults: Vec<Diagnostic> = Vec::new();
     let mut before = original.to_owned();
     loop {
-        write(&mut file, &format!("{}{before}", remarks(name, &faults)))?;
+        write(
+            &mut file,
+            &format!("{}{before}", remarks::<D>(name, &faults)),
+        )?;
         if let Err(error) = open(file.path()).await {
             return Err(kept(error, file));
         }
@@ -91,41 +109,44 @@ async fn edited(name: &str, original: &str) -> Result<Option<(ServiceCluster, Na
         if after == before && !faults.is_empty() {
             return Err(kept(CliError::Invalid(faults), file));
         }
-        match checked(name, &after) {
-            Ok(cluster) => return Ok(Some((cluster, file))),
+        match checked::<D>(name, &after) {
+            Ok(resource) => return Ok(Some((resource, file))),
             Err(found) => faults = found,
         }
         before = after;
     }
 }
 
-/// The one cluster of a text, under the name it has.
-fn checked(name: &str, text: &str) -> std::result::Result<ServiceCluster, Vec<Diagnostic>> {
+/// The one resource of a text, under the name it has.
+fn checked<D: Stored>(name: &str, text: &str) -> std::result::Result<D::Resource, Vec<Diagnostic>> {
     let mut parsed = parse::manifests("", text);
-    let fault = match parsed.clusters.as_slice() {
-        [one] if one.metadata.name != name => Some((
-            "metadata.name",
-            format!(
-                "a service cluster keeps its name, {name}; `skep apply` makes one with another"
-            ),
-        )),
-        [] if parsed.faults.is_empty() => Some(("", "nothing is declared here".to_owned())),
-        [] | [_] => None,
-        _ => Some(("", "one service cluster is edited at a time".to_owned())),
+    let mut faults = std::mem::take(&mut parsed.faults);
+    let (noun, all) = (D::NOUN, parsed.clusters.len() + parsed.sources.len());
+    let mut found = D::of(parsed);
+    let fault = match found.as_slice() {
+        [one] if all == 1 => (one.metadata().name != name).then(|| {
+            let why =
+                format!("a {noun} keeps its name, {name}; `skep apply` makes one with another");
+            ("metadata.name", why)
+        }),
+        [] if all > 0 => Some(("kind", format!("this is no {noun}"))),
+        [] => faults
+            .is_empty()
+            .then(|| ("", "nothing is declared here".to_owned())),
+        _ => Some(("", format!("one {noun} is edited at a time"))),
     };
-    parsed
-        .faults
-        .extend(fault.map(|(path, message)| Diagnostic::at(path, message)));
-    match parsed.clusters.pop() {
-        Some(cluster) if parsed.faults.is_empty() => Ok(cluster),
-        _ => Err(parsed.faults),
+    faults.extend(fault.map(|(path, message)| Diagnostic::at(path, message)));
+    match found.pop() {
+        Some(resource) if faults.is_empty() => Ok(resource),
+        _ => Err(faults),
     }
 }
 
 /// The lines above the manifest; they are no part of it.
-fn remarks(name: &str, faults: &[Diagnostic]) -> String {
+fn remarks<D: Stored>(name: &str, faults: &[Diagnostic]) -> String {
     let mut lines = vec![format!(
-        "servicecluster/{name}: save and leave to store it; leave it as it is, or empty, to give up."
+        "{}/{name}: save and leave to store it; leave it as it is, or empty, to give up.",
+        D::WORD
     )];
     lines.extend(faults.iter().map(|fault| format!("error: {fault}")));
     let lines = lines.iter().map(|line| [MARK, line, "\n"].concat());

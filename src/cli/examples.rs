@@ -37,7 +37,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "skep diff -f clusters/ --set shop --prune",
         ],
     ),
-    ("edit", &["skep edit east", "EDITOR=nano skep edit sc/east"]),
+    (
+        "edit",
+        &["EDITOR=nano skep edit east", "skep edit source/shop"],
+    ),
     (
         "rollout status",
         &[
@@ -54,11 +57,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "history",
-        &["skep history east", "skep history east -o json"],
+        &["skep history east -o json", "skep history source/shop"],
     ),
     (
         "rollback",
-        &["skep rollback east", "skep rollback east --to 3 --dry-run"],
+        &[
+            "skep rollback east --to 3 --dry-run",
+            "skep rollback source/shop",
+        ],
     ),
     (
         "get",
@@ -66,6 +72,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "skep get -l team=web --sort-by .metadata.creationTimestamp",
             r#"skep get east -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'"#,
             "skep get -o custom-columns=NAME:.metadata.name,ROUTES:.status.routes.total",
+            "skep get sources --watch",
         ],
     ),
     ("describe", &["skep describe east", "skep describe"]),
@@ -78,6 +85,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "skep wait east --for=condition=Ready --timeout=90s",
             "skep wait east west --for=delete",
+            "skep wait source/shop --for=condition=Ready",
         ],
     ),
     (
@@ -86,7 +94,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "events",
-        &["skep events east --since 1h", "skep events --watch -o json"],
+        &[
+            "skep events east --since 1h",
+            "skep events --watch -o json",
+            "skep events source/shop",
+        ],
     ),
     (
         "logs",

@@ -11,7 +11,7 @@ use super::args::GetArgs;
 use super::error::{CliError, Result};
 use super::names;
 use super::output::{self, Form};
-use super::session::{Session, now};
+use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::{chosen, missing, resource};
 use super::wait::condition;
@@ -120,38 +120,53 @@ pub async fn run(session: &Session, args: &GetArgs) -> Result {
     if !args.watch {
         return Ok(());
     }
-    let mut known = by_name(clusters);
-    loop {
-        tokio::time::sleep(WATCH_PAUSE).await;
-        // An engine that restarts is waited for: a watch is meant to outlive it.
-        let Ok(look) = session.look().await else {
-            continue;
-        };
+    let seen = |look: &View| {
         let mut seen = by_name(look.declared.values().map(resource).collect());
         seen.retain(|name, cluster| {
             let selected = args.selector.as_ref();
             (names.is_empty() || names.contains(name))
                 && selected.is_none_or(|selector| selector.matches(&cluster.metadata.labels))
         });
-        let changed: Vec<ServiceCluster> = seen
+        seen
+    };
+    let show = |changed: &[ServiceCluster]| render(changed, &args.output, false, false, now());
+    let named = |name: &str| format!("servicecluster/{name}");
+    watch(session, &args.output, by_name(clusters), seen, show, named).await
+}
+
+/// Shows what changes of the resources of a kind, until interrupted.
+pub(super) async fn watch<R: Clone + PartialEq>(
+    session: &Session,
+    output: &Form,
+    mut known: BTreeMap<String, R>,
+    seen: impl Fn(&View) -> BTreeMap<String, R>,
+    show: impl Fn(&[R]) -> Result<String>,
+    named: impl Fn(&str) -> String,
+) -> Result {
+    loop {
+        tokio::time::sleep(WATCH_PAUSE).await;
+        // An engine that restarts is waited for: a watch is meant to outlive it.
+        let Ok(look) = session.look().await else {
+            continue;
+        };
+        let seen = seen(&look);
+        let changed = seen
             .iter()
-            .filter(|(name, cluster)| known.get(*name) != Some(cluster))
-            .map(|(_, cluster)| cluster.clone())
-            .collect();
+            .filter(|(name, one)| known.get(*name) != Some(one));
+        let changed: Vec<R> = changed.map(|(_, one)| one.clone()).collect();
         if !changed.is_empty() {
-            let mark = match args.output {
+            let mark = match output {
                 Form::Yaml => "---\n",
                 // A template need not end its line; two answers must not run into one.
                 Form::JsonPath(_) => "\n",
                 _ => "",
             };
-            let shown = render(&changed, &args.output, false, false, now())?;
-            session.terminal.data(&format!("{mark}{shown}"))?;
-        }
-        for gone in known.keys().filter(|name| !seen.contains_key(*name)) {
             session
                 .terminal
-                .note(&format!("servicecluster/{gone} deleted"));
+                .data(&format!("{mark}{}", show(&changed)?))?;
+        }
+        for gone in known.keys().filter(|name| !seen.contains_key(*name)) {
+            session.terminal.note(&format!("{} deleted", named(gone)));
         }
         known = seen;
     }

@@ -1,19 +1,21 @@
-//! `skep history` and `skep rollback`: the stored revisions of a service cluster.
+//! `skep history` and `skep rollback`: the stored revisions of a service cluster or a source.
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::age::age;
 use super::args::{HistoryArgs, Report, RollbackArgs};
+use super::diff;
 use super::error::{CliError, Result};
 use super::get::{json, yaml};
 use super::session::{Session, View, now};
+use super::sources;
 use super::table::Table;
-use super::view::missing;
-use crate::api::{ServiceCluster, changed_fields, parse};
+use super::view::known;
+use crate::api::{ServiceCluster, Source, changed_fields, parse};
 use crate::names;
 use crate::store::{self, By, Outcome};
-use crate::world::{Config, Declared, World};
+use crate::world::{Config, Declared, DeclaredSource, Revision, Stored, World};
 
 /// A revision as JSON and YAML have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,13 +37,11 @@ pub struct Shown {
 
 /// Prints the revisions, oldest first.
 pub async fn history(session: &Session, args: &HistoryArgs) -> Result {
-    let name = super::names::one(&args.name)?;
-    let look = session.look().await?;
-    missing(&look.declared, std::slice::from_ref(&name))?;
-    let Some(declared) = look.declared.get(&name) else {
-        return Ok(());
+    let source = sources::asked(&args.name)?.map(sources::one).transpose()?;
+    let shown = match source {
+        Some(name) => stored::<DeclaredSource>(&session.look().await?, &name)?,
+        None => stored::<Declared>(&session.look().await?, &super::names::one(&args.name)?)?,
     };
-    let shown = revisions(&look.world, declared);
     let text = match args.output {
         Report::Table | Report::Wide => {
             table(&shown, args.output == Report::Wide, now()).render(!args.no_headers, 0)
@@ -52,14 +52,19 @@ pub async fn history(session: &Session, args: &HistoryArgs) -> Result {
     session.terminal.data(&text)
 }
 
-/// The revisions of a cluster, oldest first.
+fn stored<D: Stored>(view: &View, name: &str) -> Result<Vec<Shown>> {
+    let all = D::all(&view.world);
+    Ok(revisions(&view.world, known(&all, name)?))
+}
+
+/// The revisions of a resource, oldest first.
 #[must_use]
-pub fn revisions(world: &World, declared: &Declared) -> Vec<Shown> {
-    let in_force = declared.accepted.as_ref().map(|a| a.generation);
-    let mut before: Option<ServiceCluster> = None;
+pub fn revisions<D: Stored>(world: &World, declared: &D) -> Vec<Shown> {
+    let in_force = declared.in_force().map(|(generation, _)| generation);
+    let mut before: Option<D::Resource> = None;
     let mut all = Vec::new();
-    for revision in &declared.revisions {
-        let content = content(world, &revision.config_id, revision.valid);
+    for revision in declared.revisions() {
+        let content = content::<D>(world, revision);
         let changed = match (&before, &content) {
             (Some(old), Some(new)) => changed_fields(old, new),
             _ => Vec::new(),
@@ -79,10 +84,11 @@ pub fn revisions(world: &World, declared: &Declared) -> Vec<Shown> {
 }
 
 /// What a valid revision says.
-fn content(world: &World, config: &str, valid: bool) -> Option<ServiceCluster> {
-    let Config { name, data, .. } = world.configs.get(config).filter(|_| valid)?;
+fn content<D: Stored>(world: &World, revision: &Revision) -> Option<D::Resource> {
+    let config = world.configs.get(&revision.config_id);
+    let Config { name, data, .. } = config.filter(|_| revision.valid)?;
     let text = std::str::from_utf8(data).ok()?;
-    parse::manifests(name, text).clusters.pop()
+    D::of(parse::manifests(name, text)).pop()
 }
 
 fn table(all: &[Shown], wide: bool, now: OffsetDateTime) -> Table {
@@ -116,35 +122,52 @@ fn table(all: &[Shown], wide: bool, now: OffsetDateTime) -> Table {
 
 /// Stores what an older revision says as a new one.
 pub async fn rollback(session: &Session, args: &RollbackArgs) -> Result {
-    let name = super::names::one(&args.name)?;
+    match sources::asked(&args.name)?.map(sources::one).transpose()? {
+        Some(name) => {
+            let change = |look: &View, source: &Source, colour| {
+                diff::changes(&look.world, std::slice::from_ref(source), colour)
+            };
+            back::<DeclaredSource>(session, args, &name, change).await
+        }
+        None => {
+            let change = |look: &View, cluster: &ServiceCluster, colour| {
+                diff::render(look, std::slice::from_ref(cluster), &[], colour).text
+            };
+            back::<Declared>(session, args, &super::names::one(&args.name)?, change).await
+        }
+    }
+}
+
+async fn back<D: Stored>(
+    session: &Session,
+    args: &RollbackArgs,
+    name: &str,
+    change: impl Fn(&View, &D::Resource, bool) -> String,
+) -> Result {
     let look = session.look().await?;
-    missing(&look.declared, std::slice::from_ref(&name))?;
-    let Some(declared) = look.declared.get(&name) else {
-        return Ok(());
-    };
-    let (generation, cluster) = target(&look.world, declared, args.to)?;
+    let all = D::all(&look.world);
+    let declared = known(&all, name)?;
+    let (generation, resource) = target(&look.world, declared, args.to)?;
     let by = by_hand(&look, declared, args.force_conflicts)?;
     let note = if args.dry_run { " (dry run)" } else { "" };
     let applied = if args.dry_run {
-        store::would_apply(Some(declared), &cluster, by)?
+        store::would_apply(Some(declared), &resource, by)?
     } else {
-        store::apply_by(&session.engine, &look.declared, &cluster, by).await?
+        store::apply_by(&session.engine, &all, &resource, by).await?
     };
+    let word = D::WORD;
     let line = match applied.outcome {
         Outcome::Unchanged | Outcome::Adopted => {
-            format!(
-                "servicecluster/{name} unchanged{note}: it says what generation {generation} says"
-            )
+            format!("{word}/{name} unchanged{note}: it says what generation {generation} says")
         }
         Outcome::Created | Outcome::Configured => format!(
-            "servicecluster/{name} rolled back to generation {generation}, as generation {}{note}",
+            "{word}/{name} rolled back to generation {generation}, as generation {}{note}",
             applied.generation
         ),
     };
     if args.dry_run {
         let colour = session.terminal.colours_data();
-        let shown = super::diff::render(&look, &[cluster], &[], colour);
-        session.terminal.data(&shown.text)?;
+        session.terminal.data(&change(&look, &resource, colour))?;
     }
     session.terminal.done(&line)?;
     session.warn_without_operator(&look);
@@ -153,20 +176,22 @@ pub async fn rollback(session: &Session, args: &RollbackArgs) -> Result {
 
 /// On whose behalf a person changes what is declared: of whoever declares it, or of themselves
 /// where they take it over or nobody is left who does. Fails when a manager would undo it.
-pub(super) fn by_hand<'a>(view: &View, declared: &'a Declared, force: bool) -> Result<By<'a>> {
+pub(super) fn by_hand<'a, D: Stored>(view: &View, declared: &'a D, force: bool) -> Result<By<'a>> {
     let over = declared.newest().map(|newest| newest.config_id.as_str());
     let asked = By {
         manager: None,
         force,
         over,
     };
-    let by = super::apply::on_behalf(view, &declared.name, asked);
+    let manager = declared.manager();
+    let by = super::apply::over(view, manager.as_deref(), asked);
     let apply = names::MANAGER_APPLY;
     let own = |manager: &str| manager == apply || manager.starts_with(&format!("{apply}/"));
-    match declared.manager() {
+    match manager {
         Some(manager) if !by.force && !own(&manager) => Err(CliError::Failed(format!(
-            "servicecluster/{}: {manager} manages it and would undo this: {}",
-            declared.name,
+            "{}/{}: {manager} manages it and would undo this: {}",
+            D::WORD,
+            declared.name(),
             super::apply::advice(&manager)
         ))),
         _ => Ok(By {
@@ -178,49 +203,38 @@ pub(super) fn by_hand<'a>(view: &View, declared: &'a Declared, force: bool) -> R
 
 /// The revision that is meant: the one asked for, or the valid one before that in force that says
 /// something else.
-fn target(world: &World, declared: &Declared, to: Option<u64>) -> Result<(u64, ServiceCluster)> {
-    let name = &declared.name;
-    let known = || {
-        let valid = declared.revisions.iter().filter(|r| r.valid);
-        let known: Vec<String> = valid.map(|r| r.generation.to_string()).collect();
-        known.join(", ")
+fn target<D: Stored>(world: &World, declared: &D, to: Option<u64>) -> Result<(u64, D::Resource)> {
+    let name = format!("{}/{}", D::WORD, declared.name());
+    let revisions = declared.revisions();
+    let kept = || {
+        let valid = revisions.iter().filter(|r| r.valid);
+        let kept: Vec<String> = valid.map(|r| r.generation.to_string()).collect();
+        kept.join(", ")
     };
-    let read = |generation: u64| {
-        let revision = declared
-            .revisions
-            .iter()
-            .find(|r| r.generation == generation)?;
-        Some((
-            generation,
-            content(world, &revision.config_id, revision.valid)?,
-        ))
-    };
+    let read = |revision: &Revision| Some((revision.generation, content::<D>(world, revision)?));
     if let Some(to) = to {
-        return read(to).ok_or_else(|| {
+        let revision = revisions.iter().find(|r| r.generation == to);
+        return revision.and_then(read).ok_or_else(|| {
             CliError::Failed(format!(
-                "servicecluster/{name} has no valid generation {to}: there are {}",
-                known()
+                "{name} has no valid generation {to}: there are {}",
+                kept()
             ))
         });
     }
-    let current = declared.accepted.as_ref();
+    let current = declared.in_force();
     // An invalid newest revision is rolled back to the one that is in force.
-    let broken = !declared.faults.is_empty();
-    let older = declared
-        .revisions
-        .iter()
-        .rev()
-        .filter_map(|r| read(r.generation));
-    let mut older = older.filter(|(generation, cluster)| {
-        current.is_none_or(|current| {
-            (broken && *generation == current.generation)
-                || *generation < current.generation && !parse::same(cluster, &current.cluster)
+    let broken = !declared.faults().is_empty();
+    let mut older = revisions.iter().rev().filter_map(read);
+    let other = older.find(|(generation, resource)| {
+        current.is_none_or(|(in_force, current)| {
+            (broken && *generation == in_force)
+                || *generation < in_force && !parse::same(resource, current)
         })
     });
-    older.next().ok_or_else(|| {
+    other.ok_or_else(|| {
         CliError::Failed(format!(
-            "servicecluster/{name} has no earlier generation that says something else; kept are {}",
-            known()
+            "{name} has no earlier generation that says something else; kept are {}",
+            kept()
         ))
     })
 }

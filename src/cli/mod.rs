@@ -206,8 +206,12 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             delete::run(&connect().await?, &args, names).await
         }
         Verb::Wait(args) => {
+            let timeout = args.timeout.get();
+            if let Some(names) = sources::asked(&args.names)? {
+                return sources::wait(&connect().await?, &names, args.target, timeout).await;
+            }
             let names = names::some(&args.names)?;
-            wait::run(&connect().await?, &names, args.target, args.timeout.get()).await
+            wait::run(&connect().await?, &names, args.target, timeout).await
         }
         Verb::Routes(args) => routes::run(&connect().await?, &args).await,
         Verb::Events(args) => events::run(&connect().await?, &args).await,

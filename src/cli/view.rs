@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::error::{CliError, Result};
 use crate::api::{Metadata, ServiceCluster, ServiceClusterSpec};
 use crate::names;
-use crate::world::Declared;
+use crate::world::{Declared, Stored};
 
 /// A declared cluster as a resource. Its generation is the newest one and its age that of the
 /// oldest revision kept; its spec is the one in force, or empty while no revision is valid.
@@ -45,13 +45,27 @@ pub fn chosen(declared: &BTreeMap<String, Declared>, names: &[String]) -> Vec<Se
     found.map(resource).collect()
 }
 
+/// Says that nothing of a kind has this name.
+#[must_use]
+pub fn absent<D: Stored>(name: &str) -> String {
+    let list = match D::WORD {
+        "source" => "skep get sources",
+        _ => "skep get",
+    };
+    let word = D::WORD;
+    format!("{word}/{name} does not exist; `{list}` lists those that do")
+}
+
+/// What is declared by a name; fails when nothing is.
+pub fn known<'a, D: Stored>(declared: &'a BTreeMap<String, D>, name: &str) -> Result<&'a D> {
+    let found = declared.get(name);
+    found.ok_or_else(|| CliError::Failed(absent::<D>(name)))
+}
+
 /// Fails when one of the names is not declared.
-pub fn missing(declared: &BTreeMap<String, Declared>, names: &[String]) -> Result {
-    let missing: Vec<String> = names
-        .iter()
-        .filter(|name| !declared.contains_key(*name))
-        .map(|name| format!("servicecluster/{name} does not exist; `skep get` lists those that do"))
-        .collect();
+pub fn missing<D: Stored>(declared: &BTreeMap<String, D>, names: &[String]) -> Result {
+    let missing = names.iter().filter(|name| !declared.contains_key(*name));
+    let missing: Vec<String> = missing.map(|name| absent::<D>(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }

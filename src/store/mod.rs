@@ -14,7 +14,7 @@ use crate::api::{ServiceCluster, parse};
 use crate::names;
 use crate::swarm::{self, Engine};
 use crate::world::declared::{Declared, Revision, declared};
-use crate::world::{Config, World};
+use crate::world::{Config, Stored, World};
 
 pub use error::Error;
 
@@ -24,13 +24,13 @@ const ATTEMPTS: u64 = 5;
 /// What [`apply`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// What became of the cluster.
+    /// What became of the resource.
     pub outcome: Outcome,
     /// The generation now stored.
     pub generation: u64,
 }
 
-/// What became of a cluster.
+/// What became of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is new.
@@ -53,7 +53,7 @@ pub async fn clusters(engine: &Engine) -> Result<BTreeMap<String, Declared>, Err
     Ok(declared(&world(engine).await?))
 }
 
-/// On whose behalf a cluster is stored.
+/// On whose behalf a resource is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct By<'a> {
     /// The manager that its revision will name; `None`: whoever it has now.
@@ -66,8 +66,8 @@ pub struct By<'a> {
 }
 
 impl By<'_> {
-    /// Whether the cluster is another's, who is not to be passed over.
-    fn refused(self, found: Option<&Declared>) -> Option<String> {
+    /// Whether the resource is another's, who is not to be passed over.
+    fn refused(self, found: Option<&impl Stored>) -> Option<String> {
         let current = found?.manager()?;
         let wanted = self.manager?;
         (!self.force && current != wanted).then_some(current)
@@ -80,31 +80,28 @@ pub async fn apply(engine: &Engine, cluster: &ServiceCluster) -> Result<Applied,
     apply_by(engine, &all, cluster, By::default()).await
 }
 
-/// As [`apply`], on somebody's behalf. `seen`: what was declared a moment ago; it is read again
-/// only when it turns out to be old.
+/// Stores a resource (checked before), on somebody's behalf, as a new revision, unless the newest
+/// says the same. `seen`: what was declared a moment ago; it is read again only when it turns out
+/// to be old.
 ///
-/// [`Error::Managed`] when the cluster would change and has another manager.
-pub async fn apply_by(
+/// [`Error::Managed`] when the resource would change and has another manager.
+pub async fn apply_by<D: Stored>(
     engine: &Engine,
-    seen: &BTreeMap<String, Declared>,
-    cluster: &ServiceCluster,
+    seen: &BTreeMap<String, D>,
+    resource: &D::Resource,
     by: By<'_>,
 ) -> Result<Applied, Error> {
-    let name = &cluster.metadata.name;
+    let name = &resource.metadata().name;
     let mut tried = 0;
     // Whoever must not write over others does not trust an older look.
     let mut read = match by.over {
-        Some(_) => clusters(engine).await?,
+        Some(_) => D::all(&world(engine).await?),
         None => BTreeMap::new(),
     };
     let mut found = by.over.map_or(seen, |_| &read).get(name);
     for _ in 0..ATTEMPTS {
-        let mut applied = would_apply(found, cluster, by)?;
-        match (
-            applied.outcome,
-            found.and_then(Declared::newest),
-            by.manager,
-        ) {
+        let mut applied = would_apply(found, resource, by)?;
+        match (applied.outcome, found.and_then(D::newest), by.manager) {
             (Outcome::Unchanged, ..) => return Ok(applied),
             (Outcome::Adopted, Some(newest), Some(manager)) => {
                 match write_label(engine, newest, names::LABEL_MANAGER, manager).await {
@@ -118,32 +115,32 @@ pub async fn apply_by(
             _ => {
                 // A name that stays taken though no revision explains it is passed over.
                 applied.generation = applied.generation.max(tried + 1);
-                let current = found.and_then(Declared::named_manager);
-                let config = names::config_name(name, applied.generation);
+                let current = found.and_then(D::named_manager);
+                let config = D::config_name(name, applied.generation);
                 let manager = by.manager.or(current);
-                if create(engine, cluster, &config, applied.generation, manager).await? {
+                if create(engine, resource, &config, applied.generation, manager).await? {
                     return Ok(applied);
                 }
                 tried = applied.generation;
             }
         }
-        read = clusters(engine).await?;
+        read = D::all(&world(engine).await?);
         found = read.get(name);
     }
     Err(Error::Contended { name: name.clone() })
 }
 
 /// What [`apply_by`] would do over what is declared.
-pub fn would_apply(
-    found: Option<&Declared>,
-    cluster: &ServiceCluster,
+pub fn would_apply<D: Stored>(
+    found: Option<&D>,
+    resource: &D::Resource,
     by: By<'_>,
 ) -> Result<Applied, Error> {
-    let known = found.and_then(|d| Some((d, d.newest()?)));
+    let name = || resource.metadata().name.clone();
+    let known = found.and_then(|found| Some((found, found.newest()?)));
     let newest = known.map_or("", |(_, newest)| newest.config_id.as_str());
     if by.over.is_some_and(|over| over != newest) {
-        let name = cluster.metadata.name.clone();
-        return Err(Error::Changed { name });
+        return Err(Error::Changed { name: name() });
     }
     let Some((declared, newest)) = known else {
         return Ok(Applied {
@@ -151,9 +148,7 @@ pub fn would_apply(
             generation: 1,
         });
     };
-    let accepted = declared.accepted.as_ref();
-    let accepted = accepted.map(|accepted| (accepted.generation, &accepted.cluster));
-    let after = after(Some(newest), accepted, cluster);
+    let after = after(newest, declared.in_force(), resource);
     let current = declared.manager();
     let stays = by.manager.is_none() || by.manager == current.as_deref();
     let adopts = current.is_none() || by.force;
@@ -166,36 +161,12 @@ pub fn would_apply(
         return Ok(Applied { outcome, ..after });
     }
     if let Some(manager) = by.refused(found) {
-        let name = cluster.metadata.name.clone();
-        return Err(Error::Managed { name, manager });
+        return Err(Error::Managed {
+            name: name(),
+            manager,
+        });
     }
     Ok(after)
-}
-
-/// Stores a resource as the revision that `next` finds, for as long as others come first.
-async fn revise(
-    engine: &Engine,
-    resource: &impl Manifest,
-    config: impl Fn(&str, u64) -> String,
-    manager: Option<&str>,
-    next: impl Fn(&World) -> Applied,
-) -> Result<Applied, Error> {
-    let name = &resource.metadata().name;
-    let mut tried = 0;
-    for _ in 0..ATTEMPTS {
-        let mut applied = next(&world(engine).await?);
-        if applied.outcome == Outcome::Unchanged {
-            return Ok(applied);
-        }
-        // A name that stays taken though no revision explains it is passed over.
-        applied.generation = applied.generation.max(tried + 1);
-        let config = config(name, applied.generation);
-        if create(engine, resource, &config, applied.generation, manager).await? {
-            return Ok(applied);
-        }
-        tried = applied.generation;
-    }
-    Err(Error::Contended { name: name.clone() })
 }
 
 /// Makes the config of a revision; `false` when its name is taken.
@@ -225,29 +196,18 @@ async fn world(engine: &Engine) -> Result<World, Error> {
 }
 
 /// What storing a resource over its newest revision and the one in force comes to.
-fn after<R: Manifest>(
-    newest: Option<&Revision>,
-    accepted: Option<(u64, &R)>,
-    resource: &R,
-) -> Applied {
-    let Some(newest) = newest else {
-        return Applied {
-            outcome: Outcome::Created,
-            generation: 1,
-        };
-    };
+fn after<R: Manifest>(newest: &Revision, accepted: Option<(u64, &R)>, resource: &R) -> Applied {
     let same = accepted.is_some_and(|(generation, accepted)| {
         generation == newest.generation && parse::same(accepted, resource)
     });
-    if same {
-        return Applied {
-            outcome: Outcome::Unchanged,
-            generation: newest.generation,
-        };
-    }
+    let (outcome, generation) = if same {
+        (Outcome::Unchanged, newest.generation)
+    } else {
+        (Outcome::Configured, newest.generation + 1)
+    };
     Applied {
-        outcome: Outcome::Configured,
-        generation: newest.generation + 1,
+        outcome,
+        generation,
     }
 }
 
@@ -355,9 +315,9 @@ pub async fn write_label(
     Ok(true)
 }
 
-/// Removes the oldest revisions of a cluster beyond its `dev.skep.history`, but never the one in
+/// Removes the oldest revisions of a resource beyond its `dev.skep.history`, but never the one in
 /// force. The names of the removed configs.
-pub async fn prune(engine: &Engine, declared: &Declared) -> Result<Vec<String>, Error> {
+pub async fn prune(engine: &Engine, declared: &impl Stored) -> Result<Vec<String>, Error> {
     let mut removed = Vec::new();
     for revision in surplus(declared) {
         if remove(engine, revision).await? {
@@ -369,26 +329,20 @@ pub async fn prune(engine: &Engine, declared: &Declared) -> Result<Vec<String>, 
 
 /// The revisions that [`prune`] removes, oldest first.
 #[must_use]
-pub fn surplus(declared: &Declared) -> Vec<&Revision> {
-    let accepted = declared.accepted.as_ref();
-    let keep = accepted
-        .and_then(|a| {
-            a.cluster
-                .metadata
-                .annotations
-                .get(names::ANNOTATION_HISTORY)
+pub fn surplus(declared: &impl Stored) -> Vec<&Revision> {
+    let in_force = declared.in_force();
+    let keep = in_force
+        .and_then(|(_, resource)| {
+            let annotations = &resource.metadata().annotations;
+            annotations.get(names::ANNOTATION_HISTORY)
         })
         .and_then(|text| text.parse::<usize>().ok())
         .unwrap_or(names::DEFAULT_HISTORY)
         .max(1);
-    let old = declared.revisions.len().saturating_sub(keep);
-    but_in_force(&declared.revisions[..old], accepted.map(|a| a.generation))
-}
-
-fn but_in_force(revisions: &[Revision], in_force: Option<u64>) -> Vec<&Revision> {
-    let others = revisions.iter();
-    others
-        .filter(|revision| Some(revision.generation) != in_force)
+    let in_force = in_force.map(|(generation, _)| generation);
+    let old = declared.revisions().len().saturating_sub(keep);
+    let old = declared.revisions()[..old].iter();
+    old.filter(|revision| Some(revision.generation) != in_force)
         .collect()
 }
 

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ATTEMPTS, Applied, Error, after, but_in_force, remove, revise, world, write_label};
+use super::{ATTEMPTS, Applied, By, Error, remove, world, write_label};
 use crate::api::Source;
 use crate::names;
 use crate::swarm::{self, Engine};
 use crate::world::declared::Declared;
 use crate::world::sources::{DeclaredSource, sources};
 use crate::world::{Config, World};
-
-/// Revisions kept of each source.
-const KEPT: usize = 3;
 
 /// All declared sources by name.
 pub async fn list(engine: &Engine) -> Result<BTreeMap<String, DeclaredSource>, Error> {
@@ -34,29 +31,9 @@ pub async fn withdraw(engine: &Engine, cluster: &Declared) -> Result<(), Error> 
     Ok(())
 }
 
-/// What storing a source would do now.
-pub async fn would_apply(engine: &Engine, source: &Source) -> Result<Applied, Error> {
-    Ok(next(&world(engine).await?, source))
-}
-
 /// Stores a source (checked before) as a new revision, unless the newest says the same.
-pub async fn apply(
-    engine: &Engine,
-    source: &Source,
-    manager: Option<&str>,
-) -> Result<Applied, Error> {
-    revise(engine, source, names::source_config, manager, |world| {
-        next(world, source)
-    })
-    .await
-}
-
-fn next(world: &World, source: &Source) -> Applied {
-    let found = sources(world).remove(&source.metadata.name);
-    let newest = found.as_ref().and_then(DeclaredSource::newest);
-    let accepted = found.as_ref().and_then(|found| found.accepted.as_ref());
-    let accepted = accepted.map(|(generation, source)| (*generation, source));
-    after(newest, accepted, source)
+pub async fn apply(engine: &Engine, source: &Source) -> Result<Applied, Error> {
+    super::apply_by(engine, &list(engine).await?, source, By::default()).await
 }
 
 /// Removes every revision of a source, oldest first, and what is sealed for it. What it applied
@@ -90,16 +67,6 @@ pub async fn delete(engine: &Engine, name: &str) -> Result<(), Error> {
     Err(Error::Contended {
         name: name.to_owned(),
     })
-}
-
-/// Removes the oldest revisions of a source, but never the one in force.
-pub async fn prune(engine: &Engine, source: &DeclaredSource) -> Result<(), Error> {
-    let old = source.revisions.len().saturating_sub(KEPT);
-    let in_force = source.accepted.as_ref().map(|(generation, _)| *generation);
-    for revision in but_in_force(&source.revisions[..old], in_force) {
-        remove(engine, revision).await?;
-    }
-    Ok(())
 }
 
 /// Asks the operator to look at once: `token` is any text that was not asked before. The

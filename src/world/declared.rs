@@ -10,7 +10,7 @@ pub(super) mod revision;
 
 use std::collections::BTreeMap;
 
-use super::World;
+use super::{Stored, World};
 use crate::api::{Diagnostic, ServiceCluster, Status};
 use crate::names;
 
@@ -103,26 +103,14 @@ impl Declared {
     /// The newest revision.
     #[must_use]
     pub fn newest(&self) -> Option<&Revision> {
-        self.revisions.last()
+        Stored::newest(self)
     }
 
     /// Who declares it: the manager that the newest revision names, or the stack that deployed
     /// it. `None`: nobody says.
     #[must_use]
     pub fn manager(&self) -> Option<String> {
-        let labels = &self.newest()?.labels;
-        let stack = || {
-            let stack = labels.get(names::LABEL_STACK)?;
-            Some(format!("{}{stack}", names::STACK_MANAGER))
-        };
-        labels.get(names::LABEL_MANAGER).cloned().or_else(stack)
-    }
-
-    /// The manager that the newest revision names itself.
-    #[must_use]
-    pub fn named_manager(&self) -> Option<&str> {
-        let label = self.newest()?.labels.get(names::LABEL_MANAGER);
-        label.map(String::as_str)
+        Stored::manager(self)
     }
 
     /// Whether it takes the services that name no cluster. At most one declared cluster does.

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod declared;
 pub mod service;
 pub mod sources;
+pub mod stored;
 #[cfg(test)]
 pub mod testing;
 
@@ -21,6 +22,7 @@ pub use service::{
     UpdateConfig, UpdateState, UpdateStatus,
 };
 pub use sources::{DeclaredSource, sources};
+pub use stored::Stored;
 
 /// Everything observed of the Swarm at one moment; maps are keyed by the engine's object id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::World;
 use super::declared::Revision;
 use super::declared::history::histories;
+use super::{Stored, World};
 use crate::api::{Diagnostic, Source, SourceStatus};
 use crate::names;
 
@@ -27,7 +27,7 @@ impl DeclaredSource {
     /// The newest revision.
     #[must_use]
     pub fn newest(&self) -> Option<&Revision> {
-        self.revisions.last()
+        Stored::newest(self)
     }
 
     /// The last request of `skep sync`; empty: none.

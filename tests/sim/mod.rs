@@ -295,3 +295,23 @@ impl State {
         self.streams.retain(|s| s.send(event.clone()).is_ok());
     }
 }
+
+/// Settings of an operator that has no ports and files of its own but for its sealing key.
+#[allow(dead_code)]
+pub fn settings(sealing: std::path::PathBuf) -> skep::operator::OperatorSettings {
+    use std::time::Duration;
+    skep::operator::OperatorSettings {
+        endpoint: skep::swarm::Endpoint::from_host("unix:///unused", None).unwrap(),
+        image: Some("skep:1".to_owned()),
+        control_listen: "127.0.0.1:0".parse().unwrap(),
+        admin_listen: "127.0.0.1:0".parse().unwrap(),
+        ca: "unused".into(),
+        identity: "unused".into(),
+        sealing,
+        replica: 1,
+        peers: None,
+        beat: Duration::from_secs(2),
+        quiet: Duration::from_secs(1),
+        resync: Duration::from_secs(30),
+    }
+}

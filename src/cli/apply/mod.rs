@@ -58,9 +58,12 @@ pub fn valid(terminal: Terminal, clusters: &[ServiceCluster], sources: &[Source]
 #[must_use]
 pub fn on_behalf<'a>(view: &View, cluster: &str, by: By<'a>) -> By<'a> {
     let manager = view.declared.get(cluster).and_then(Declared::manager);
-    let source = manager
-        .as_deref()
-        .and_then(|m| m.strip_prefix(names::SOURCE_MANAGER));
+    over(view, manager.as_deref(), by)
+}
+
+/// The same over what a manager declares.
+pub(super) fn over<'a>(view: &View, manager: Option<&str>, by: By<'a>) -> By<'a> {
+    let source = manager.and_then(|m| m.strip_prefix(names::SOURCE_MANAGER));
     let Some(source) = source else {
         return by;
     };

@@ -5,6 +5,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::history::{Row, Severity};
 use crate::cli::session::View;
+use crate::cli::sources::reference;
 use crate::names;
 use crate::swarm::{Event, Kind};
 
@@ -49,11 +50,10 @@ fn concerned(event: &Event, view: &View) -> Vec<String> {
         }
         // What was stored tells its own time; only what is gone cannot.
         Kind::Config if event.action == "remove" => {
-            let name = event.name.strip_prefix("servicecluster.");
-            let name = name.and_then(|rest| rest.rsplit_once('.'));
-            name.map(|(cluster, _)| cluster.to_owned())
-                .into_iter()
-                .collect()
+            let (name, _) = event.name.rsplit_once('.').unwrap_or_default();
+            let cluster = name.strip_prefix("servicecluster.").map(str::to_owned);
+            let source = || name.strip_prefix("source.").map(reference);
+            cluster.or_else(source).into_iter().collect()
         }
         Kind::Config | Kind::Secret => Vec::new(),
     }

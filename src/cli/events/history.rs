@@ -6,11 +6,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::api::ConditionStatus;
+use crate::api::{Condition, ConditionStatus};
 use crate::cli::brief::brief;
 use crate::cli::session::View;
+use crate::cli::sources::reference;
+use crate::names;
 use crate::swarm::facts::UpdateFacts;
-use crate::world::{Declared, Service, Task, TaskState, World};
+use crate::world::{Service, Stored, Task, TaskState, World, sources};
 
 /// Whether somebody should care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -28,7 +30,7 @@ pub struct Row {
     pub at: String,
     /// Whether somebody should care.
     pub severity: Severity,
-    /// The service cluster that it happened to.
+    /// The service cluster that it happened to, or `source/NAME`.
     pub cluster: String,
     /// What it happened to: `condition/Ready`, `generation/3`, `proxy/skep-proxy-east.1`, ...
     pub object: String,
@@ -58,9 +60,23 @@ impl Row {
 #[must_use]
 pub fn rows(view: &View, updates: &BTreeMap<String, UpdateFacts>) -> Vec<Row> {
     let mut rows = Vec::new();
+    for (name, declared) in sources(&view.world) {
+        let source = reference(&name);
+        revisions(&source, &declared, &mut rows);
+        conditions(
+            &source,
+            said(declared.status.as_ref().map(|s| &s.conditions)),
+            &mut rows,
+        );
+        written(&name, view, &mut rows);
+    }
     for (name, declared) in &view.declared {
         revisions(name, declared, &mut rows);
-        conditions(name, declared, &mut rows);
+        conditions(
+            name,
+            said(declared.status.as_ref().map(|s| &s.conditions)),
+            &mut rows,
+        );
         let services = view.world.services.values();
         for service in services.filter(|service| service.is_proxy_of(name)) {
             for task in view.world.tasks_of(&service.id) {
@@ -75,11 +91,36 @@ pub fn rows(view: &View, updates: &BTreeMap<String, UpdateFacts>) -> Vec<Row> {
     rows
 }
 
-fn revisions(cluster: &str, declared: &Declared, rows: &mut Vec<Row>) {
-    for revision in &declared.revisions {
+/// What a source stored of clusters; what it deleted nobody remembers.
+fn written(source: &str, view: &View, rows: &mut Vec<Row>) {
+    let manager = names::source_manager(source);
+    for (name, cluster) in &view.declared {
+        let own = cluster.revisions.iter();
+        for revision in own.filter(|revision| revision.manager() == manager) {
+            rows.push(Row {
+                at: revision.created_at.clone(),
+                severity: Severity::Normal,
+                cluster: reference(source),
+                object: format!("{WRITTEN}{name}"),
+                reason: "Applied".to_owned(),
+                message: format!("stored as generation {}", revision.generation),
+            });
+        }
+    }
+}
+
+/// What the objects of clusters that a source wrote begin with.
+pub(super) const WRITTEN: &str = "servicecluster/";
+
+fn said(conditions: Option<&Vec<Condition>>) -> &[Condition] {
+    conditions.map_or(&[], Vec::as_slice)
+}
+
+fn revisions(cluster: &str, declared: &impl Stored, rows: &mut Vec<Row>) {
+    for revision in declared.revisions() {
         let is_newest = declared.newest() == Some(revision);
         let faults: Vec<String> = if is_newest {
-            declared.faults.iter().map(ToString::to_string).collect()
+            declared.faults().iter().map(ToString::to_string).collect()
         } else {
             Vec::new()
         };
@@ -103,11 +144,9 @@ fn revisions(cluster: &str, declared: &Declared, rows: &mut Vec<Row>) {
 }
 
 /// A condition tells of its last change only.
-fn conditions(cluster: &str, declared: &Declared, rows: &mut Vec<Row>) {
-    let conditions = declared.status.as_ref();
-    let conditions = conditions.map_or(&[][..], |status| &status.conditions);
-    for condition in conditions {
-        let message = brief(cluster, condition, conditions);
+fn conditions(resource: &str, said: &[Condition], rows: &mut Vec<Row>) {
+    for condition in said {
+        let message = brief(resource, condition, said);
         let severity = match condition.status {
             ConditionStatus::False => Severity::Warning,
             ConditionStatus::True | ConditionStatus::Unknown => Severity::Normal,
@@ -115,7 +154,7 @@ fn conditions(cluster: &str, declared: &Declared, rows: &mut Vec<Row>) {
         rows.push(Row {
             at: condition.last_transition_time.clone(),
             severity,
-            cluster: cluster.to_owned(),
+            cluster: resource.to_owned(),
             object: format!("condition/{:?}", condition.kind),
             reason: condition.reason.clone(),
             message: format!("{:?}: {message}", condition.status),

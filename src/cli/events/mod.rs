@@ -1,4 +1,4 @@
-//! `skep events`: what happened to service clusters.
+//! `skep events`: what happened to service clusters and sources.
 //!
 //! Nobody writes a diary for Skep: what can be told is what the Swarm still knows. Conditions tell
 //! when they last changed, configs when they were stored, tasks when their state last changed, a
@@ -21,6 +21,7 @@ use super::error::Result;
 use super::get::{json, yaml};
 use super::names;
 use super::session::{Session, View, now};
+use super::sources;
 use super::table::Table;
 use super::view::missing;
 use crate::api::value::Span;
@@ -62,9 +63,14 @@ pub struct EventsArgs {
 
 /// Prints what happened; with `--watch` also what happens.
 pub async fn run(session: &Session, args: &EventsArgs) -> Result {
-    let names = names::plain(&args.names.names)?;
+    let typed = sources::asked(&args.names.names)?;
+    let plain = typed.is_none().then(|| names::plain(&args.names.names));
+    let plain = plain.transpose()?.unwrap_or_default();
     let view = session.look().await?;
-    missing(&view.declared, &names)?;
+    let names = match typed {
+        Some(typed) => sources::references(&view.world, &typed)?,
+        None => missing(&view.declared, &plain).map(|()| plain)?,
+    };
     let begin = now();
     let since = args.since.map(|span| begin - span.get());
     let mut live = if args.watch {
@@ -159,7 +165,10 @@ fn chosen(
     known: &mut BTreeSet<String>,
 ) -> Vec<Row> {
     rows.retain(|row| {
+        // What a source wrote is told of the cluster already.
+        let again = names.is_empty() && row.object.starts_with(history::WRITTEN);
         (names.is_empty() || names.contains(&row.cluster))
+            && !again
             && (!args.warnings || row.severity == Severity::Warning)
             && since.is_none_or(|since| row.time() >= since)
             && known.insert(row.key())

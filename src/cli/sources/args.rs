@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::api::value::Span;
+use crate::cli::complete;
 
 /// `sync`.
 #[derive(Clone, Debug, Args)]
 pub struct SyncArgs {
     /// Sources. `source/NAME` works too
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME", required = true, add = complete::sources_alone())]
     pub names: Vec<String>,
     /// How long to wait for what comes of it
     #[arg(long, value_name = "SPAN", default_value = "90s")]
@@ -30,7 +31,7 @@ pub enum SourceVerb {
 #[derive(Clone, Debug, Args)]
 pub struct SourceAuthArgs {
     /// The source
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::sources_alone())]
     pub name: String,
     /// User's name; most servers take any beside a token
     #[arg(long, value_name = "USER", default_value = "git")]
@@ -50,7 +51,7 @@ pub struct SourceAuthArgs {
 #[derive(Clone, Debug, Args)]
 pub struct SourceHookArgs {
     /// The source
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::sources_alone())]
     pub name: String,
     /// File with the secret that the git server signs with; - for standard input
     #[arg(long, value_name = "FILE", required_unless_present = "remove")]

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use time::OffsetDateTime;
 
-use super::{missing, resource};
+use super::resource;
 use crate::cli::age::age;
 use crate::cli::error::Result;
 use crate::cli::get::yaml;
 use crate::cli::session::{Session, now};
 use crate::cli::table::Table;
+use crate::cli::view::missing;
 use crate::names;
 use crate::store::sources::{Purpose, sealed_for};
 use crate::world::World;

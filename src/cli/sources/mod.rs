@@ -6,6 +6,7 @@ mod seal;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 use std::collections::BTreeMap;
 
@@ -16,19 +17,22 @@ use tokio::time::Instant;
 use super::age::age;
 use super::args::{ApplyArgs, DeleteArgs, GetArgs};
 use super::error::{CliError, Result};
-use super::get::{json, yaml};
+use super::get::{json, watch, yaml};
 use super::output::{self, Form};
-use super::session::{Session, now};
+use super::session::{Session, View, now};
 use super::table::Table;
+use super::view::missing;
 use crate::api::{Condition, ConditionType, Metadata, Source, SourceSpec};
 use crate::names;
 use crate::status::source::short;
-use crate::store::{self, Outcome};
+use crate::store::{self, By, Outcome};
+use crate::world::World;
 use crate::world::sources::{DeclaredSource, sources};
 
 pub use describe::run as describe;
 pub use seal::{auth, hook};
 pub use sync::run as sync;
+pub use wait::run as wait;
 
 const KINDS: [&str; 4] = ["source", "sources", "source.skep.dev", "sources.skep.dev"];
 
@@ -69,6 +73,14 @@ fn plain(typed: &[String]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// The one name of several that were typed.
+pub fn one(mut names: Vec<String>) -> Result<String> {
+    match (names.pop(), names.is_empty()) {
+        (Some(name), true) => Ok(name),
+        _ => Err(CliError::Usage("name one source".to_owned())),
+    }
+}
+
 fn some(typed: &[String]) -> Result<Vec<String>> {
     let names = plain(typed)?;
     if names.is_empty() {
@@ -85,32 +97,30 @@ pub fn reference(name: &str) -> String {
     format!("source/{name}")
 }
 
-/// Fails when one of the names is not declared.
-fn missing(declared: &BTreeMap<String, DeclaredSource>, names: &[String]) -> Result {
-    let missing: Vec<String> = names
-        .iter()
-        .filter(|name| !declared.contains_key(*name))
-        .map(|name| {
-            format!(
-                "{} does not exist; `skep get sources` lists those that do",
-                reference(name)
-            )
-        })
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
+/// The sources of these names, which must be declared, as `source/NAME`; all when none is given.
+pub fn references(world: &World, names: &[String]) -> Result<Vec<String>> {
+    let declared = sources(world);
+    missing(&declared, names)?;
+    if declared.is_empty() {
+        let note = "no sources are declared; `skep apply -f FILE` declares one";
+        return Err(CliError::Failed(note.to_owned()));
     }
-    Err(CliError::Failed(missing.join("\n")))
+    let chosen = declared
+        .keys()
+        .filter(|name| names.is_empty() || names.contains(name));
+    Ok(chosen.map(|name| reference(name)).collect())
 }
 
 /// Stores the sources, which are valid, and tells what became of each. Clusters that come along
 /// are stored before, and have warned already.
 pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Result {
+    let all = store::sources::list(&session.engine).await?;
     for source in wanted {
+        let by = By::default();
         let applied = if args.dry_run.is_some() {
-            store::sources::would_apply(&session.engine, source).await?
+            store::would_apply(all.get(&source.metadata.name), source, by)?
         } else {
-            store::sources::apply(&session.engine, source, None).await?
+            store::apply_by(&session.engine, &all, source, by).await?
         };
         let what = match applied.outcome {
             Outcome::Created => "created",
@@ -163,24 +173,15 @@ pub async fn delete(session: &Session, args: &DeleteArgs, typed: &[String]) -> R
 
 /// Prints sources.
 pub async fn get(session: &Session, args: &GetArgs, names: &[String]) -> Result {
-    if args.watch {
-        return Err(CliError::Usage("sources cannot be watched yet".to_owned()));
-    }
     let look = session.look().await?;
     let declared = sources(&look.world);
-    if declared.is_empty() && names.is_empty() && matches!(args.output, Form::Table | Form::Wide) {
+    let quiet = args.watch || !matches!(args.output, Form::Table | Form::Wide);
+    if declared.is_empty() && names.is_empty() && !quiet {
         let note = "no sources are declared; `skep apply -f FILE` declares one";
         session.terminal.note(note);
         return Ok(());
     }
-    let mut chosen: Vec<Source> = declared
-        .values()
-        .filter(|source| names.is_empty() || names.contains(&source.name))
-        .map(resource)
-        .collect();
-    if let Some(selector) = &args.selector {
-        chosen.retain(|source| selector.matches(&source.metadata.labels));
-    }
+    let mut chosen: Vec<Source> = wanted(args, names, &look).into_values().collect();
     if let Some(path) = &args.sort_by {
         output::sort(&mut chosen, path, value);
     }
@@ -190,7 +191,24 @@ pub async fn get(session: &Session, args: &GetArgs, names: &[String]) -> Result 
         let shown = render(&chosen, &args.output, !args.no_headers, listed, now())?;
         session.terminal.data(&shown)?;
     }
-    missing(&declared, names)
+    missing(&declared, names)?;
+    if !args.watch {
+        return Ok(());
+    }
+    let show = |chosen: &[Source]| render(chosen, &args.output, false, false, now());
+    let seen = |look: &View| wanted(args, names, look);
+    watch(session, &args.output, seen(&look), seen, show, reference).await
+}
+
+/// The sources that were asked for, by name.
+fn wanted(args: &GetArgs, names: &[String], look: &View) -> BTreeMap<String, Source> {
+    let selected = args.selector.as_ref();
+    let chosen = sources(&look.world).into_iter();
+    let chosen = chosen.filter(|(name, _)| names.is_empty() || names.contains(name));
+    let chosen = chosen.map(|(name, declared)| (name, resource(&declared)));
+    chosen
+        .filter(|(_, source)| selected.is_none_or(|one| one.matches(&source.metadata.labels)))
+        .collect()
 }
 
 /// A declared source as a resource; its spec is the one in force, or empty while none is valid.

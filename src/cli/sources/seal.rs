@@ -84,12 +84,29 @@ async fn stated_url(session: &Session, name: &str) -> Result<String> {
 async fn seal(session: &Session, name: &str, purpose: Purpose, content: &[u8]) -> Result {
     let look = session.look().await?;
     session.warn_without_operator(&look);
+    let all = declared(&look.world);
+    if !all.contains_key(name) {
+        session.terminal.warning(&undeclared(name, all.keys()));
+    }
     let public = public_key(&look.world)?;
     let sealed = public
         .seal(&names::source_secret(name, purpose.word()), content)
         .map_err(|error| CliError::Failed(error.to_string()))?;
     sources::seal(&session.engine, name, purpose, &sealed).await?;
     Ok(())
+}
+
+/// That a source is not there (yet), and which one may be meant.
+fn undeclared<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let nearest = grammar::nearest(name, known.map(String::as_str));
+    let nearest = nearest.map_or(String::new(), |near| {
+        format!(
+            "; if you meant {}, say so, and remove this one with --remove",
+            reference(near)
+        )
+    });
+    let source = reference(name);
+    format!("{source} is not declared yet, so this is kept until it is{nearest}")
 }
 
 async fn remove(session: &Session, name: &str, purpose: Purpose, what: &str) -> Result {

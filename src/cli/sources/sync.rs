@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{missing, ready, reference, resource, some};
+use super::{ready, reference, resource, some};
 use crate::api::ConditionStatus;
 use crate::cli::error::{CliError, Result};
 use crate::cli::session::{Progress, Session, now};
 use crate::cli::sources::args::SyncArgs;
+use crate::cli::view::missing;
 use crate::store;
 use crate::world::sources::{DeclaredSource, sources};
 

@@ -125,7 +125,7 @@ impl Context {
                 source.spec.interval.get(),
             )
             .await?;
-        store::sources::prune(&self.engine, declared).await?;
+        store::prune(&self.engine, declared).await?;
         let left = next.saturating_duration_since(Instant::now());
         Ok(Action::Requeue(held.map_or(left, |held| held.min(left))))
     }
@@ -141,7 +141,7 @@ impl Context {
         let held = self
             .tell(declared, outcome, "", asked, Duration::ZERO)
             .await?;
-        store::sources::prune(&self.engine, declared).await?;
+        store::prune(&self.engine, declared).await?;
         Ok(held.map_or(Action::AwaitChange, Action::Requeue))
     }
 
