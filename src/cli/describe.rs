@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 use super::age::age;
+use super::args::DescribeArgs;
 use super::error::Result;
 use super::events;
 use super::get::{ports, yaml};
@@ -14,7 +15,7 @@ use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::{missing, resource};
 use crate::api::value::StringMap;
-use crate::api::{ServiceCluster, Status};
+use crate::api::{ServiceCluster, Status, Version, version};
 use crate::names::{LABEL_CLUSTER, LABEL_TEMPLATE};
 use crate::world::{Declared, Service, Task, World};
 
@@ -22,8 +23,8 @@ use crate::world::{Declared, Service, Task, World};
 const RECENT: usize = 10;
 
 /// Describes the clusters of these names; all when none is given.
-pub async fn run(session: &Session, typed: &[String]) -> Result {
-    let names = names::plain(typed)?;
+pub async fn run(session: &Session, args: &DescribeArgs) -> Result {
+    let names = names::plain(&args.names.names)?;
     let look = session.look().await?;
     missing(&look.declared, &names)?;
     if !look.declared.is_empty() {
@@ -32,19 +33,26 @@ pub async fn run(session: &Session, typed: &[String]) -> Result {
     let mut texts = Vec::new();
     for (name, declared) in &look.declared {
         if names.is_empty() || names.contains(name) {
-            texts.push(render(declared, &look, now())?);
+            texts.push(render(declared, &look, args.version.asked(), now())?);
         }
     }
     session.terminal.data(&texts.join("\n"))
 }
 
 /// The description of one cluster.
-pub fn render(declared: &Declared, view: &View, now: OffsetDateTime) -> Result<String> {
+pub fn render(
+    declared: &Declared,
+    view: &View,
+    version: Version,
+    now: OffsetDateTime,
+) -> Result<String> {
     let (world, routing) = (&view.world, &view.routing);
     let cluster = resource(declared);
     let mut text = head(&cluster, declared);
     text.push_str("Spec:\n");
-    text.push_str(&indented(&yaml(&cluster.spec)?));
+    text.push_str(&indented(&yaml(
+        &version::document(&cluster, version)["spec"],
+    )?));
     match &cluster.status {
         Some(status) => {
             let newest = cluster.metadata.generation.unwrap_or_default();
@@ -288,7 +296,7 @@ mod tests {
 
     #[test]
     fn everything_known_is_told() {
-        let text = render(&declared(), &view(), now()).unwrap();
+        let text = render(&declared(), &view(), Version::NEWEST, now()).unwrap();
         insta::assert_snapshot!(text);
     }
 
@@ -300,7 +308,7 @@ mod tests {
             valid: true,
             ..Revision::default()
         });
-        let text = render(&declared, &view(), now()).unwrap();
+        let text = render(&declared, &view(), Version::NEWEST, now()).unwrap();
         assert!(
             text.contains("not looked at yet; of generation 3"),
             "{text}"
@@ -319,7 +327,7 @@ mod tests {
             "spec.proxy.replicas",
             "is no number",
         )];
-        let text = render(&declared, &view(), now()).unwrap();
+        let text = render(&declared, &view(), Version::NEWEST, now()).unwrap();
         assert!(
             text.contains("4 (invalid; generation 3 is in force)"),
             "{text}"

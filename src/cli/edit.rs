@@ -11,7 +11,7 @@ use super::args::EditArgs;
 use super::error::{CliError, Result};
 use super::session::{Session, View};
 use super::view::missing;
-use crate::api::{Diagnostic, ServiceCluster, parse};
+use crate::api::{Diagnostic, ServiceCluster, Version, parse};
 use crate::store::{self, Outcome};
 use crate::world::Declared;
 
@@ -27,7 +27,7 @@ pub async fn run(session: &Session, args: &EditArgs) -> Result {
         return Ok(());
     };
     let by = super::history::by_hand(&view, declared, args.force_conflicts)?;
-    let original = text(&view, declared);
+    let original = text(&view, declared, args.version.asked());
     let Some((cluster, file)) = edited(&name, &original).await? else {
         return session
             .terminal
@@ -56,7 +56,7 @@ pub async fn run(session: &Session, args: &EditArgs) -> Result {
 }
 
 /// What is edited: the newest revision, also when it is not valid, because it is to be mended.
-fn text(view: &View, declared: &Declared) -> String {
+fn text(view: &View, declared: &Declared, version: Version) -> String {
     let newest = declared.newest().filter(|newest| !newest.valid);
     let raw = newest.and_then(|newest| view.world.configs.get(&newest.config_id));
     if let Some(raw) = raw {
@@ -64,7 +64,7 @@ fn text(view: &View, declared: &Declared) -> String {
     }
     let accepted = declared.accepted.as_ref();
     accepted
-        .map(|a| parse::canonical(&a.cluster))
+        .map(|a| parse::canonical_in(&a.cluster, version))
         .unwrap_or_default()
 }
 
