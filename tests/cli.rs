@@ -415,7 +415,7 @@ fn a_manifest_is_rewritten_in_another_version_and_back() {
     );
     assert_eq!(err(&output), "");
     // With a fault nothing is written.
-    let bad = OLD.replace("7", "many");
+    let bad = OLD.replace(": 7", ": many");
     let text = fails(&with_input(&["convert", "manifest", "-f", "-"], &bad), 2);
     assert!(
         text.contains("-:6:46: spec.traffic.maxConnections"),
