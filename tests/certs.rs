@@ -1,15 +1,6 @@
 //! Certificates from the command line to a proxy: the real binary against the simulated engine, an
 //! operator in process, and a proxy's session over mutual TLS.
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::similar_names,
-    clippy::unused_self,
-    clippy::match_same_arms,
-    clippy::assigning_clones
-)]
+#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::panic)]
 
 mod sim;
 

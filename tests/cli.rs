@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const EAST: &str = "\
-apiVersion: skep.dev/v1alpha1
+apiVersion: skep.dev/v1
 kind: ServiceCluster
 metadata:
   name: east
@@ -316,4 +316,108 @@ fn a_configuration_that_cannot_be_converted_writes_nothing() {
         &with_input(&["convert", "interlock", "-", "-o", "/nonexistent/x"], good),
         1,
     );
+}
+
+const OLD: &str = "\
+# A remark.
+apiVersion: skep.dev/v1alpha1
+kind: ServiceCluster
+metadata: {name: west}
+spec:
+  traffic: {idleTimeout: 9s, maxConnections: 7, connectTimeout: 1s}
+";
+
+#[test]
+fn an_old_version_is_valid_and_warns_on_standard_error_only() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = file(dir.path(), "west.yaml", OLD);
+    for args in [
+        &["validate", "-f", &path][..],
+        &["apply", "--dry-run=client", "-f", &path],
+    ] {
+        let output = run(args);
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        assert!(out(&output).starts_with("servicecluster/west is valid"));
+        assert_eq!(
+            err(&output),
+            format!(
+                "warning: {path}:2:13: apiVersion: skep.dev/v1alpha1 is deprecated since Skep 0.1.0 (`skep convert manifest -f FILE` rewrites it as skep.dev/v1)\n"
+            )
+        );
+    }
+    assert_eq!(err(&run(&["validate", "-q", "-f", &path])), "");
+}
+
+#[test]
+fn a_manifest_is_rewritten_in_another_version_and_back() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = file(dir.path(), "west.yaml", OLD);
+    let output = run(&["convert", "manifest", "-f", &path]);
+    let new = out(&output);
+    assert_eq!((code(&output), err(&output).as_str()), (0, ""));
+    assert_eq!(
+        new,
+        "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata:\n  name: west\nspec:\n  traffic:\n    maxConnections: 7\n    timeouts:\n      connect: 1s\n      idle: 9s\n"
+    );
+    let back = with_input(
+        &[
+            "convert",
+            "manifest",
+            "-f",
+            "-",
+            "--to",
+            "skep.dev/v1alpha1",
+        ],
+        &new,
+    );
+    assert_eq!(
+        out(&back),
+        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata:\n  name: west\nspec:\n  traffic:\n    maxConnections: 7\n    connectTimeout: 1s\n    idleTimeout: 9s\n"
+    );
+    // A folder becomes one text, in order of its files.
+    file(dir.path(), "a.yaml", EAST);
+    let all = dir.path().join("all.out").display().to_string();
+    let folder = dir.path().display().to_string();
+    let output = run(&["convert", "manifest", "-f", &folder, "-o", &all]);
+    assert_eq!((code(&output), out(&output).as_str()), (0, ""));
+    let output = run(&["validate", "-f", &all]);
+    assert_eq!(
+        out(&output),
+        "servicecluster/east is valid\nservicecluster/west is valid\n"
+    );
+    assert_eq!(err(&output), "");
+    // With a fault nothing is written.
+    let bad = OLD.replace(": 7", ": many");
+    let text = fails(&with_input(&["convert", "manifest", "-f", "-"], &bad), 2);
+    assert!(
+        text.contains("-:6:46: spec.traffic.maxConnections"),
+        "{text}"
+    );
+}
+
+#[test]
+fn schema_and_explanations_are_of_the_version_that_is_asked_for() {
+    for (more, version, field, other) in [
+        (
+            &[][..],
+            "v1",
+            "spec.traffic.timeouts.idle",
+            "spec.traffic.idleTimeout",
+        ),
+        (
+            &["--api-version", "v1alpha1"],
+            "v1alpha1",
+            "spec.traffic.idleTimeout",
+            "spec.traffic.timeouts.idle",
+        ),
+    ] {
+        let output = run(&[&["schema"], more].concat());
+        let schema: serde_json::Value = serde_json::from_str(&out(&output)).expect("JSON");
+        let wanted = format!("skep.dev/{version}");
+        assert_eq!(schema["properties"]["apiVersion"]["const"], wanted.as_str());
+        let told = out(&run(&[&["explain", field], more].concat()));
+        assert!(told.contains(&format!("VERSION:  {wanted}\n")), "{told}");
+        assert!(told.contains("DEFAULT:  300s"), "{told}");
+        fails(&run(&[&["explain", other], more].concat()), 2);
+    }
 }

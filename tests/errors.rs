@@ -2,16 +2,7 @@
 //! speak to, one that is no manager, one that refuses, one that hangs, and an interrupt; and for
 //! the verbs that name or read something, what is not there. Each error says what happened, where
 //! and what to do, with the exit code that the help names.
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::similar_names,
-    clippy::unused_self,
-    clippy::match_same_arms,
-    clippy::assigning_clones
-)]
+#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::panic)]
 
 mod sim;
 
@@ -259,12 +250,11 @@ fn stub(socket: &Path, answer: Answer) -> Arc<AtomicUsize> {
                 count.fetch_add(1, SeqCst);
                 let version = String::from_utf8_lossy(&head).contains("/version ");
                 let (status, body) = match answer {
-                    None => return std::future::pending().await,
                     Some(_) if version => (
                         200,
                         r#"{"Version":"28.5.0","ApiVersion":"1.51","MinAPIVersion":"1.24"}"#,
                     ),
-                    Some((0, _)) => return std::future::pending().await,
+                    None | Some((0, _)) => return std::future::pending().await,
                     Some(answer) => answer,
                 };
                 let text = format!(

@@ -1,16 +1,7 @@
 //! GitOps from the command line: sources with a real git server, and the recipes of
 //! `docs/gitops.md` run as they stand there. The real binary, the simulated engine, an operator in
 //! process.
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::similar_names,
-    clippy::unused_self,
-    clippy::match_same_arms,
-    clippy::assigning_clones
-)]
+#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::panic)]
 
 mod repo;
 mod sim;

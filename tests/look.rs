@@ -1,15 +1,6 @@
 //! The verbs that look, as a process against the simulated engine on a unix socket, with a real
 //! operator at work on it.
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::similar_names,
-    clippy::unused_self,
-    clippy::match_same_arms,
-    clippy::assigning_clones
-)]
+#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::panic)]
 
 #[path = "lab/shown.rs"]
 mod shown;

@@ -1,14 +1,5 @@
 //! The operator's loops on the simulated engine, with a paused clock and with faults.
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::similar_names,
-    clippy::unused_self,
-    clippy::match_same_arms,
-    clippy::assigning_clones
-)]
+#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::panic)]
 
 mod sim;
 

@@ -1,13 +1,5 @@
 //! The watch and the store on the simulated engine, with a paused clock and with faults.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::similar_names,
-    clippy::unused_self,
-    clippy::match_same_arms,
-    clippy::assigning_clones
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod sim;
 

@@ -1,14 +1,5 @@
 //! Sources: the operator on the simulated engine, with a paused clock, and real git servers.
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::similar_names,
-    clippy::unused_self,
-    clippy::match_same_arms,
-    clippy::assigning_clones
-)]
+#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::panic)]
 
 mod repo;
 mod sim;
@@ -454,12 +445,12 @@ async fn a_huge_repository_is_refused_with_its_bound_until_it_is_small_again() {
     stage.declare(&daemon.url(), "").await;
     stage.applied(&good).await;
     // Noise that comes again too far away for zlib to see it.
-    let mut state = 1_u64;
+    let mut number = 1_u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
-        state = state
+        number = number
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        state.to_be_bytes()[0]
+        number.to_be_bytes()[0]
     })
     .take(1 << 20)
     .collect();

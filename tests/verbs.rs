@@ -1,14 +1,5 @@
 //! The verbs that change what is declared: the real binary against the simulated engine.
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::similar_names,
-    clippy::unused_self,
-    clippy::match_same_arms,
-    clippy::assigning_clones
-)]
+#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::panic)]
 
 mod sim;
 

@@ -170,6 +170,15 @@ pub fn manifests(source: &str, text: &str) -> Parsed {
     parsed
 }
 
+/// The documents of a text that has no fault, each as YAML of a version. What is left out stays
+/// so; comments are lost.
+#[must_use]
+pub fn converted(text: &str, to: Version) -> Vec<String> {
+    let roots = load::documents(text).into_iter();
+    let roots = roots.filter_map(|document| document.root);
+    roots.map(|root| document::converted(&root, to)).collect()
+}
+
 /// Line breaks and other controls of the user's own text, escaped: a fault is one line.
 fn one_line(text: &mut String) {
     if !text.contains(char::is_control) {

@@ -8,6 +8,7 @@ use super::complete;
 use super::output::{self, Form, Selector};
 use super::serve::{OperatorArgs, ProxyArgs};
 use super::sources::args::{SourceVerb, SyncArgs};
+use crate::api::Version;
 use crate::api::value::Span;
 
 /// Shown below the help of every verb; `docs/cli.md` says the same.
@@ -82,7 +83,7 @@ pub enum Verb {
     /// Show service clusters, or sources
     Get(GetArgs),
     /// Show everything known of service clusters: status, nodes, networks, routes
-    Describe(NamesArgs),
+    Describe(DescribeArgs),
     /// Delete service clusters; the operator removes what it made for them
     Delete(DeleteArgs),
     /// Wait for a condition of service clusters or sources, or for their deletion
@@ -109,7 +110,7 @@ pub enum Verb {
     Source(SourceVerb),
     /// Check manifests without an engine
     Validate(FilesArgs),
-    /// Turn the configuration of another program into manifests
+    /// Turn manifests of another version, or the configuration of another program, into manifests
     #[command(subcommand)]
     Convert(ConvertVerb),
     /// Show what a field of a manifest means
@@ -121,6 +122,9 @@ pub enum Verb {
         /// The kind
         #[arg(value_enum, default_value_t)]
         kind: SchemaKind,
+        /// The version.
+        #[command(flatten)]
+        version: VersionArg,
     },
     /// Run the operator (what the installed service does)
     Operator(OperatorArgs),
@@ -143,6 +147,22 @@ pub enum SchemaKind {
     Servicecluster,
     /// A git repository that is followed
     Source,
+}
+
+/// The version of the API that documents are shown in.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct VersionArg {
+    /// Version of the API, such as v1 or skep.dev/v1alpha1 [default: v1]
+    #[arg(long, value_name = "VERSION")]
+    pub api_version: Option<Version>,
+}
+
+impl VersionArg {
+    /// The version that was asked for, else the newest.
+    #[must_use]
+    pub fn asked(self) -> Version {
+        self.api_version.unwrap_or_default()
+    }
 }
 
 /// `install`.
@@ -204,6 +224,22 @@ pub struct FilesArgs {
 pub enum ConvertVerb {
     /// Turn Interlock's configuration into service clusters, with a comment beside each setting
     Interlock(ConvertInterlockArgs),
+    /// Rewrite manifests in another version of the API; comments are lost
+    Manifest(ConvertManifestArgs),
+}
+
+/// `convert manifest`.
+#[derive(Clone, Debug, Args)]
+pub struct ConvertManifestArgs {
+    /// The manifests.
+    #[command(flatten)]
+    pub files: FilesArgs,
+    /// Version to rewrite them in
+    #[arg(long, value_name = "VERSION", default_value = "v1")]
+    pub to: Version,
+    /// Where the manifests go; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `convert interlock`.
@@ -292,6 +328,10 @@ pub struct DiffArgs {
     /// With --prune: only what carries these labels, e.g. team=shop,tier!=test
     #[arg(short = 'l', long, requires = "prune")]
     pub selector: Option<Selector>,
+    /// Version of the API to compare in, such as v1 or skep.dev/v1alpha1 [default: that of each
+    /// manifest]
+    #[arg(long, value_name = "VERSION")]
+    pub api_version: Option<Version>,
 }
 
 /// `edit`.
@@ -303,6 +343,9 @@ pub struct EditArgs {
     /// Take it over from the Source or stack that declares it
     #[arg(long)]
     pub force_conflicts: bool,
+    /// The version to edit and store it in.
+    #[command(flatten)]
+    pub version: VersionArg,
 }
 
 /// `rollout`.
@@ -357,6 +400,17 @@ pub struct RollbackArgs {
     /// Take it over from the Source or stack that declares it
     #[arg(long)]
     pub force_conflicts: bool,
+}
+
+/// `describe`.
+#[derive(Clone, Debug, Args)]
+pub struct DescribeArgs {
+    /// The names.
+    #[command(flatten)]
+    pub names: NamesArgs,
+    /// The version that specs are shown in.
+    #[command(flatten)]
+    pub version: VersionArg,
 }
 
 /// Names of service clusters.
@@ -420,6 +474,9 @@ pub struct GetArgs {
     /// Go on showing changes until interrupted
     #[arg(short, long)]
     pub watch: bool,
+    /// The version of YAML, JSON and what paths lead to.
+    #[command(flatten)]
+    pub version: VersionArg,
     /// Leave out the header of the table
     #[arg(long)]
     pub no_headers: bool,

@@ -1,6 +1,8 @@
 //! `convert`: configurations of other programs become manifests.
 
-use super::args::{ConvertInterlockArgs, ConvertVerb};
+use std::path::Path;
+
+use super::args::{ConvertInterlockArgs, ConvertManifestArgs, ConvertVerb};
 use super::error::{CliError, Result};
 use super::source;
 use super::terminal::Terminal;
@@ -9,6 +11,24 @@ use super::terminal::Terminal;
 pub fn run(terminal: Terminal, from: &ConvertVerb) -> Result {
     match from {
         ConvertVerb::Interlock(args) => interlock(terminal, args),
+        ConvertVerb::Manifest(args) => manifest(terminal, args),
+    }
+}
+
+/// Manifests in another version to the output. Nothing is written when one of them has a fault.
+fn manifest(terminal: Terminal, args: &ConvertManifestArgs) -> Result {
+    let (sources, _) = source::checked(&args.files.filename)?;
+    let texts = sources.iter().map(|source| source.text.as_str());
+    let documents = texts.flat_map(|text| crate::api::parse::converted(text, args.to));
+    let documents: Vec<String> = documents.collect();
+    write(terminal, args.output.as_deref(), &documents.join("---\n"))
+}
+
+fn write(terminal: Terminal, output: Option<&Path>, text: &str) -> Result {
+    match output.filter(|path| path.as_os_str() != "-") {
+        None => terminal.data(text),
+        Some(path) => std::fs::write(path, text)
+            .map_err(|error| CliError::Failed(format!("cannot write {}: {error}", path.display()))),
     }
 }
 
@@ -18,16 +38,7 @@ fn interlock(terminal: Terminal, args: &ConvertInterlockArgs) -> Result {
     let name = args.config.display().to_string();
     let text = source::text(&args.config).map_err(|fault| CliError::Invalid(vec![fault]))?;
     let converted = crate::convert::interlock(&name, &text).map_err(CliError::Invalid)?;
-    match args
-        .output
-        .as_deref()
-        .filter(|path| path.as_os_str() != "-")
-    {
-        None => terminal.data(&converted.text)?,
-        Some(path) => std::fs::write(path, &converted.text).map_err(|error| {
-            CliError::Failed(format!("cannot write {}: {error}", path.display()))
-        })?,
-    }
+    write(terminal, args.output.as_deref(), &converted.text)?;
     for line in &converted.summary {
         terminal.note(line);
     }

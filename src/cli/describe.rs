@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 use super::age::age;
+use super::args::DescribeArgs;
 use super::brief::brief;
 use super::error::Result;
 use super::events;
@@ -16,7 +17,7 @@ use super::table::Table;
 use super::view::{missing, resource};
 use crate::api::status::DeliveryStatus;
 use crate::api::value::StringMap;
-use crate::api::{ServiceCluster, Status};
+use crate::api::{ServiceCluster, Status, Version, version};
 use crate::names::{LABEL_CLUSTER, LABEL_TEMPLATE};
 use crate::world::{Declared, Service, Task, World};
 
@@ -24,8 +25,8 @@ use crate::world::{Declared, Service, Task, World};
 const RECENT: usize = 10;
 
 /// Describes the clusters of these names; all when none is given.
-pub async fn run(session: &Session, typed: &[String]) -> Result {
-    let names = names::plain(typed)?;
+pub async fn run(session: &Session, args: &DescribeArgs) -> Result {
+    let names = names::plain(&args.names.names)?;
     let look = session.look().await?;
     missing(&look.declared, &names)?;
     if !look.declared.is_empty() {
@@ -34,19 +35,26 @@ pub async fn run(session: &Session, typed: &[String]) -> Result {
     let mut texts = Vec::new();
     for (name, declared) in &look.declared {
         if names.is_empty() || names.contains(name) {
-            texts.push(render(declared, &look, now())?);
+            texts.push(render(declared, &look, args.version.asked(), now())?);
         }
     }
     session.terminal.data(&texts.join("\n"))
 }
 
 /// The description of one cluster.
-pub fn render(declared: &Declared, view: &View, now: OffsetDateTime) -> Result<String> {
+pub fn render(
+    declared: &Declared,
+    view: &View,
+    version: Version,
+    now: OffsetDateTime,
+) -> Result<String> {
     let (world, routing) = (&view.world, &view.routing);
     let cluster = resource(declared);
     let mut text = head(&cluster, declared);
     text.push_str("Spec:\n");
-    text.push_str(&indented(&yaml(&cluster.spec)?));
+    text.push_str(&indented(&yaml(
+        &version::document(&cluster, version)["spec"],
+    )?));
     match &cluster.status {
         Some(status) => {
             let newest = cluster.metadata.generation.unwrap_or_default();
@@ -348,7 +356,7 @@ mod tests {
 
     #[test]
     fn everything_known_is_told() {
-        let text = render(&declared(), &view(), now()).unwrap();
+        let text = render(&declared(), &view(), Version::NEWEST, now()).unwrap();
         insta::assert_snapshot!(text);
     }
 
@@ -368,7 +376,7 @@ mod tests {
             let delivery = &mut declared.status.as_mut().unwrap().delivery;
             delivery.version = "v2".into();
             change(delivery);
-            let text = render(&declared, &view(), now()).unwrap();
+            let text = render(&declared, &view(), Version::NEWEST, now()).unwrap();
             let line = text.lines().find(|line| line.contains("  t2 ")).unwrap();
             line.split("current")
                 .last()
@@ -389,7 +397,7 @@ mod tests {
         );
         let mut declared = declared();
         declared.status.as_mut().unwrap().proxies.running = 2;
-        let text = render(&declared, &view(), now()).unwrap();
+        let text = render(&declared, &view(), Version::NEWEST, now()).unwrap();
         assert!(!text.contains("Acknowledged"), "{text}");
         assert_eq!(line(|d| d.more = 3), "unknown unknown -");
         assert_eq!(line(|d| d.version.clear()), "unknown unknown -");
@@ -403,7 +411,7 @@ mod tests {
             valid: true,
             ..Revision::default()
         });
-        let text = render(&declared, &view(), now()).unwrap();
+        let text = render(&declared, &view(), Version::NEWEST, now()).unwrap();
         assert!(
             text.contains("not looked at yet; of generation 3"),
             "{text}"
@@ -422,7 +430,7 @@ mod tests {
             "spec.proxy.replicas",
             "is no number",
         )];
-        let text = render(&declared, &view(), now()).unwrap();
+        let text = render(&declared, &view(), Version::NEWEST, now()).unwrap();
         assert!(
             text.contains("4 (invalid; generation 3 is in force)"),
             "{text}"

@@ -9,7 +9,7 @@ use super::changes::{paint, unified};
 use super::error::{CliError, Result};
 use super::get::reference;
 use super::session::{Session, View};
-use crate::api::{ServiceCluster, Source, parse};
+use crate::api::{ServiceCluster, Source, Version, parse};
 use crate::plan::{Step, sweep};
 use crate::store::By;
 use crate::world::sources::sources;
@@ -39,8 +39,9 @@ pub async fn run(
         Vec::new()
     };
     let colour = session.terminal.colours_data();
-    let mut shown = render(&view, clusters, &doomed, colour);
-    let of_sources = changes(&view.world, wanted, colour);
+    let version = args.api_version;
+    let mut shown = render(&view, clusters, &doomed, version, colour);
+    let of_sources = changes(&view.world, wanted, version, colour);
     shown.differs |= !of_sources.is_empty();
     shown.text.push_str(&of_sources);
     session.terminal.data(&shown.text)?;
@@ -70,7 +71,13 @@ pub struct Shown {
 
 /// The differences of manifests to what is declared, and the plans they lead to.
 #[must_use]
-pub fn render(view: &View, clusters: &[ServiceCluster], doomed: &[String], colour: bool) -> Shown {
+pub fn render(
+    view: &View,
+    clusters: &[ServiceCluster],
+    doomed: &[String],
+    version: Option<Version>,
+    colour: bool,
+) -> Shown {
     let mut shown = Shown::default();
     let mut after = with_declared(&view.world, clusters);
     after.configs.retain(|_, config| {
@@ -80,9 +87,11 @@ pub fn render(view: &View, clusters: &[ServiceCluster], doomed: &[String], colou
     let after = View::of(after);
     for cluster in clusters {
         let name = &cluster.metadata.name;
-        let stored = stored(view.declared.get(name));
+        // Both sides in one version: what is written in two may say the same.
+        let version = version.unwrap_or(cluster.stated);
+        let stored = stored(view.declared.get(name), version);
         let reference = reference(cluster);
-        let manifest = parse::canonical(cluster);
+        let manifest = parse::canonical_in(cluster, version);
         let diff = unified((&reference, &stored), (&reference, &manifest), colour);
         shown.differs |= !diff.is_empty();
         let plan = planned(&after, &after.world, cluster);
@@ -100,7 +109,10 @@ pub fn render(view: &View, clusters: &[ServiceCluster], doomed: &[String], colou
     for name in doomed {
         let reference = format!("servicecluster/{name}");
         let diff = unified(
-            (&reference, &stored(view.declared.get(name))),
+            (
+                &reference,
+                &stored(view.declared.get(name), version.unwrap_or_default()),
+            ),
             ("/dev/null", ""),
             colour,
         );
@@ -113,24 +125,29 @@ pub fn render(view: &View, clusters: &[ServiceCluster], doomed: &[String], colou
 
 /// The differences of sources to what is declared. They have no plan: what a source applies is in
 /// its repository.
-pub fn changes(world: &World, wanted: &[Source], colour: bool) -> String {
+#[must_use]
+pub fn changes(world: &World, wanted: &[Source], version: Option<Version>, colour: bool) -> String {
     let declared = sources(world);
     let change = |source: &Source| {
         let name = &source.metadata.name;
         let accepted = declared.get(name).and_then(|d| d.accepted.as_ref());
-        let stored = accepted.map(|(_, stored)| parse::canonical(stored));
+        let version = version.unwrap_or(source.stated);
+        let stored = accepted.map(|(_, stored)| parse::canonical_in(stored, version));
         let reference = super::sources::reference(name);
-        let (stored, manifest) = (stored.unwrap_or_default(), parse::canonical(source));
+        let (stored, manifest) = (
+            stored.unwrap_or_default(),
+            parse::canonical_in(source, version),
+        );
         unified((&reference, &stored), (&reference, &manifest), colour)
     };
     wanted.iter().map(change).collect()
 }
 
-/// The canonical text of what is in force.
-fn stored(declared: Option<&Declared>) -> String {
+/// The canonical text of what is in force, in a version.
+fn stored(declared: Option<&Declared>, version: Version) -> String {
     let accepted = declared.and_then(|declared| declared.accepted.as_ref());
     accepted
-        .map(|accepted| parse::canonical(&accepted.cluster))
+        .map(|accepted| parse::canonical_in(&accepted.cluster, version))
         .unwrap_or_default()
 }
 

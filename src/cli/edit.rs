@@ -14,7 +14,7 @@ use super::session::{Session, View};
 use super::sources;
 use super::view::known;
 use crate::api::parse::{self, Manifest as _};
-use crate::api::{Diagnostic, ServiceCluster};
+use crate::api::{Diagnostic, ServiceCluster, Version};
 use crate::store::{self, Outcome};
 use crate::world::{Declared, DeclaredSource, Stored, World};
 
@@ -23,16 +23,14 @@ pub(super) static EDITING: AtomicBool = AtomicBool::new(false);
 
 /// Opens the editor until what it leaves is valid, unchanged, or given up.
 pub async fn run(session: &Session, args: &EditArgs) -> Result {
-    match sources::asked(&args.name)?.map(sources::one).transpose()? {
-        Some(name) => edit::<DeclaredSource>(session, args, &name, |_, _| Vec::new()).await,
-        None => {
-            let name = super::names::one(&args.name)?;
-            let missing = |world: &World, cluster: &ServiceCluster| {
-                super::apply::preflight::preflight(world, std::slice::from_ref(cluster)).missing
-            };
-            edit::<Declared>(session, args, &name, missing).await
-        }
+    if let Some(name) = sources::asked(&args.name)?.map(sources::one).transpose()? {
+        return edit::<DeclaredSource>(session, args, &name, |_, _| Vec::new()).await;
     }
+    let name = super::names::one(&args.name)?;
+    let missing = |world: &World, cluster: &ServiceCluster| {
+        super::apply::preflight::preflight(world, std::slice::from_ref(cluster)).missing
+    };
+    edit::<Declared>(session, args, &name, missing).await
 }
 
 async fn edit<D: Stored>(
@@ -45,7 +43,7 @@ async fn edit<D: Stored>(
     let all = D::all(&view.world);
     let declared = known(&all, name)?;
     let by = by_hand(&view, declared, args.force_conflicts)?;
-    let original = text(&view, declared);
+    let original = text(&view, declared, args.version.asked());
     let named = format!("{}/{name}", D::WORD);
     let Some((resource, file)) = edited::<D>(name, &original).await? else {
         return session.terminal.done(&format!("{named} unchanged"));
@@ -68,7 +66,7 @@ async fn edit<D: Stored>(
 }
 
 /// What is edited: the newest revision, also when it is not valid, because it is to be mended.
-fn text(view: &View, declared: &impl Stored) -> String {
+fn text(view: &View, declared: &impl Stored, version: Version) -> String {
     let newest = declared.newest().filter(|newest| !newest.valid);
     let raw = newest.and_then(|newest| view.world.configs.get(&newest.config_id));
     if let Some(raw) = raw {
@@ -76,7 +74,7 @@ fn text(view: &View, declared: &impl Stored) -> String {
     }
     let in_force = declared.in_force();
     in_force
-        .map(|(_, resource)| parse::canonical(resource))
+        .map(|(_, resource)| parse::canonical_in(resource, version))
         .unwrap_or_default()
 }
 

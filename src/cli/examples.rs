@@ -73,6 +73,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             r#"skep get east -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'"#,
             "skep get -o custom-columns=NAME:.metadata.name,ROUTES:.status.routes.total",
             "skep get sources --watch",
+            "skep get east -o yaml --api-version v1alpha1",
         ],
     ),
     ("describe", &["skep describe east", "skep describe"]),
@@ -166,6 +167,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "skep validate -f clusters/",
             "cat east.yaml | skep validate -f -",
+        ],
+    ),
+    (
+        "convert manifest",
+        &[
+            "skep convert manifest -f east.yaml",
+            "skep convert manifest -f clusters/ --to v1 -o clusters.yaml",
         ],
     ),
     (

@@ -1,8 +1,10 @@
 //! `skep explain FIELD`: what a field of a manifest means, from the same source as the schema.
 
+use super::args::VersionArg;
 use super::error::{CliError, Result};
 use super::terminal::Terminal;
 use crate::api::schema;
+use crate::names;
 
 /// `explain`.
 #[derive(Clone, Debug, clap::Args)]
@@ -14,16 +16,20 @@ pub struct ExplainArgs {
     /// List everything below it, without meanings
     #[arg(long)]
     pub recursive: bool,
+    /// The version whose fields are explained.
+    #[command(flatten)]
+    pub version: VersionArg,
 }
 
 /// Prints what a field means.
 pub fn run(terminal: Terminal, args: &ExplainArgs) -> Result {
     let typed = args.field.as_deref().unwrap_or_default();
     let (kind, field) = split(typed);
-    let schema = match kind {
-        Kind::ServiceCluster => schema::service_cluster(),
-        Kind::Source => schema::source(),
+    let kind = match kind {
+        Kind::ServiceCluster => names::KIND,
+        Kind::Source => names::KIND_SOURCE,
     };
+    let schema = schema::of(kind, args.version.asked());
     let told = schema::explain(&schema, field, args.recursive);
     terminal.data(&told.map_err(CliError::Usage)?)
 }

@@ -15,8 +15,9 @@ use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::{chosen, missing, resource};
 use super::wait::condition;
+use crate::api::parse::Manifest;
 use crate::api::service_cluster::PublishMode;
-use crate::api::{ConditionType, ServiceCluster};
+use crate::api::{ConditionType, ServiceCluster, Version, version};
 
 /// Pause between two looks of a watch.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
@@ -43,37 +44,39 @@ pub fn render(
     output: &Form,
     headers: bool,
     listed: bool,
+    version: Version,
     now: OffsetDateTime,
 ) -> Result<String> {
     Ok(match output {
         Form::Table => table(clusters, false, now).render(headers, 0),
         Form::Wide => table(clusters, true, now).render(headers, 0),
-        Form::Yaml => documents(clusters)?,
-        Form::Json => json(&document(clusters, listed)),
+        Form::Yaml => documents(clusters, version)?,
+        Form::Json => json(&document(clusters, listed, version)),
         Form::Name => clusters.iter().map(|c| reference(c) + "\n").collect(),
-        Form::JsonPath(template) => template.render(&document(clusters, listed)),
+        Form::JsonPath(template) => template.render(&document(clusters, listed, version)),
         Form::Columns(columns) => {
-            let items: Vec<Value> = clusters.iter().map(value).collect();
+            let items: Vec<Value> = values(clusters, version);
             columns.table(&items, headers)
         }
     })
 }
 
 /// One resource as it is, several as a list.
-fn document(clusters: &[ServiceCluster], listed: bool) -> Value {
-    match clusters {
-        [one] if !listed => value(one),
+pub fn document<R: Manifest>(all: &[R], listed: bool, version: Version) -> Value {
+    match all {
+        [one] if !listed => version::document(one, version),
         _ => serde_json::json!({
-            "apiVersion": crate::names::API_VERSION,
-            "kind": format!("{}List", crate::names::KIND),
-            "items": clusters,
+            "apiVersion": version.text(),
+            "kind": format!("{}List", R::KIND),
+            "items": values(all, version),
         }),
     }
 }
 
-fn value(cluster: &ServiceCluster) -> Value {
-    // Maps here have string keys and numbers are finite, so it cannot fail; nothing shows.
-    serde_json::to_value(cluster).unwrap_or_default()
+/// Resources as documents of a version.
+pub fn values<R: Manifest>(all: &[R], version: Version) -> Vec<Value> {
+    let all = all.iter();
+    all.map(|one| version::document(one, version)).collect()
 }
 
 /// The clusters that were asked for, in the order asked for.
@@ -82,7 +85,8 @@ fn wanted(args: &GetArgs, mut clusters: Vec<ServiceCluster>) -> Vec<ServiceClust
         clusters.retain(|cluster| selector.matches(&cluster.metadata.labels));
     }
     if let Some(path) = &args.sort_by {
-        output::sort(&mut clusters, path, value);
+        let version = args.version.asked();
+        output::sort(&mut clusters, path, |one| version::document(one, version));
     }
     clusters
 }
@@ -98,6 +102,7 @@ pub async fn run(session: &Session, args: &GetArgs) -> Result {
         session.warn_without_operator(&look);
     }
     let listed = names.len() != 1;
+    let version = args.version.asked();
     let headers = !args.no_headers;
     if clusters.is_empty()
         && (names.is_empty() || !is_none)
@@ -114,7 +119,7 @@ pub async fn run(session: &Session, args: &GetArgs) -> Result {
     if is_none && !names.is_empty() {
         return missing(&look.declared, &names);
     }
-    let shown = render(&clusters, &args.output, headers, listed, now())?;
+    let shown = render(&clusters, &args.output, headers, listed, version, now())?;
     session.terminal.data(&shown)?;
     missing(&look.declared, &names)?;
     if !args.watch {
@@ -129,9 +134,10 @@ pub async fn run(session: &Session, args: &GetArgs) -> Result {
         });
         seen
     };
-    let show = |changed: &[ServiceCluster]| render(changed, &args.output, false, false, now());
-    let named = |name: &str| format!("servicecluster/{name}");
-    watch(session, &args.output, by_name(clusters), seen, show, named).await
+    let show =
+        |changed: &[ServiceCluster]| render(changed, &args.output, false, false, version, now());
+    let full = |name: &str| format!("servicecluster/{name}");
+    watch(session, &args.output, by_name(clusters), seen, show, full).await
 }
 
 /// Shows what changes of the resources of a kind, until interrupted.
@@ -200,8 +206,10 @@ pub fn yaml(value: &impl serde::Serialize) -> Result<String> {
     Ok(text.trim_end().to_owned() + "\n")
 }
 
-fn documents(clusters: &[ServiceCluster]) -> Result<String> {
-    let documents = clusters.iter().map(yaml).collect::<Result<Vec<_>>>()?;
+/// Resources as YAML documents of a version.
+pub fn documents<R: Manifest>(all: &[R], version: Version) -> Result<String> {
+    let all = values(all, version);
+    let documents = all.iter().map(yaml).collect::<Result<Vec<_>>>()?;
     Ok(documents.join("---\n"))
 }
 

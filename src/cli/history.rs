@@ -122,20 +122,17 @@ fn table(all: &[Shown], wide: bool, now: OffsetDateTime) -> Table {
 
 /// Stores what an older revision says as a new one.
 pub async fn rollback(session: &Session, args: &RollbackArgs) -> Result {
-    match sources::asked(&args.name)?.map(sources::one).transpose()? {
-        Some(name) => {
-            let change = |look: &View, source: &Source, colour| {
-                diff::changes(&look.world, std::slice::from_ref(source), colour)
-            };
-            back::<DeclaredSource>(session, args, &name, change).await
-        }
-        None => {
-            let change = |look: &View, cluster: &ServiceCluster, colour| {
-                diff::render(look, std::slice::from_ref(cluster), &[], colour).text
-            };
-            back::<Declared>(session, args, &super::names::one(&args.name)?, change).await
-        }
+    if let Some(name) = sources::asked(&args.name)?.map(sources::one).transpose()? {
+        let change = |look: &View, source: &Source, colour| {
+            diff::changes(&look.world, std::slice::from_ref(source), None, colour)
+        };
+        return back::<DeclaredSource>(session, args, &name, change).await;
     }
+    let name = super::names::one(&args.name)?;
+    let change = |look: &View, cluster: &ServiceCluster, colour| {
+        diff::render(look, std::slice::from_ref(cluster), &[], None, colour).text
+    };
+    back::<Declared>(session, args, &name, change).await
 }
 
 async fn back<D: Stored>(

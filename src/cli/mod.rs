@@ -109,15 +109,19 @@ fn finish(terminal: Terminal, result: Result) -> ExitCode {
 fn run(terminal: Terminal, cli: Cli) -> Result {
     let global = cli.global;
     match cli.verb {
-        Verb::Schema { kind } => terminal.data(&get::json(&match kind {
-            SchemaKind::Servicecluster => crate::api::schema::service_cluster(),
-            SchemaKind::Source => crate::api::schema::source(),
-        })),
+        Verb::Schema { kind, version } => {
+            let kind = match kind {
+                SchemaKind::Servicecluster => crate::names::KIND,
+                SchemaKind::Source => crate::names::KIND_SOURCE,
+            };
+            let schema = crate::api::schema::of(kind, version.asked());
+            terminal.data(&get::json(&schema))
+        }
         Verb::Explain(args) => explain::run(terminal, &args),
         Verb::Init(args) => init::run(terminal, &args),
         Verb::Completion { shell } => completion(terminal, shell),
         Verb::Validate(files) => {
-            let found = source::resources(&files.filename)?;
+            let found = source::warned(terminal, &files.filename)?;
             for cluster in found.clusters {
                 terminal.done(&format!("{} is valid", get::reference(&cluster)))?;
             }
@@ -153,7 +157,7 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Apply(args) => {
             let set = args.ownership.set.as_deref();
             apply::bounded(args.prune, set, args.selector.as_ref())?;
-            let found = source::resources(&args.files.filename)?;
+            let found = source::warned(terminal, &args.files.filename)?;
             if args.dry_run == Some(DryRun::Client) {
                 return apply::valid(terminal, &found.clusters, &found.sources);
             }
@@ -173,7 +177,7 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Diff(args) => {
             let set = args.ownership.set.as_deref();
             apply::bounded(args.prune, set, args.selector.as_ref())?;
-            let found = source::resources(&args.files.filename)?;
+            let found = source::warned(terminal, &args.files.filename)?;
             let session = connect().await.map_err(diff::incomparable)?;
             diff::run(&session, &args, &found.clusters, &found.sources).await
         }
@@ -188,9 +192,9 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             Some(names) => sources::get(&connect().await?, &args, &names).await,
             None => get::run(&connect().await?, &args).await,
         },
-        Verb::Describe(args) => match sources::asked(&args.names)? {
+        Verb::Describe(args) => match sources::asked(&args.names.names)? {
             Some(names) => sources::describe(&connect().await?, &names).await,
-            None => describe::run(&connect().await?, &args.names).await,
+            None => describe::run(&connect().await?, &args).await,
         },
         Verb::Sync(args) => sources::sync(&connect().await?, &args).await,
         Verb::Source(SourceVerb::Auth(args)) => sources::auth(&connect().await?, &args).await,

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::error::{CliError, Result};
+use super::terminal::Terminal;
 use crate::api::Diagnostic;
 use crate::api::parse::Parsed;
 
@@ -19,6 +20,11 @@ pub struct Source {
 /// All resources of all paths, or all faults of all of them. A name that is declared twice, in
 /// whatever files, is a fault, because one of the two would silently win.
 pub fn resources(paths: &[PathBuf]) -> Result<Parsed> {
+    Ok(checked(paths)?.1)
+}
+
+/// As [`resources`], and the texts that they were read from.
+pub fn checked(paths: &[PathBuf]) -> Result<(Vec<Source>, Parsed)> {
     let (sources, mut faults) = read(paths);
     let texts = sources.iter();
     let texts = texts.map(|source| (source.name.as_str(), source.text.as_str()));
@@ -34,9 +40,18 @@ pub fn resources(paths: &[PathBuf]) -> Result<Parsed> {
         faults.push(fault);
     }
     if faults.is_empty() {
-        return Ok(parsed);
+        return Ok((sources, parsed));
     }
     Err(CliError::Invalid(faults))
+}
+
+/// As [`resources`], for a verb that writes or judges them: what is deprecated is told.
+pub fn warned(terminal: Terminal, paths: &[PathBuf]) -> Result<Parsed> {
+    let parsed = resources(paths)?;
+    for warning in &parsed.warnings {
+        terminal.warning(&warning.to_string());
+    }
+    Ok(parsed)
 }
 
 /// Every text that can be read, and a fault for each path that cannot.

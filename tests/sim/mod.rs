@@ -3,7 +3,13 @@
 //! of real engines, tasks take their time, and faults can be put in.
 //!
 //! Its semantics are those measured on engines 20.10 to 28.5; `engine_suite.rs` holds it to them.
-#![allow(dead_code)]
+#![allow(
+    clippy::similar_names,
+    clippy::unused_self,
+    clippy::match_same_arms,
+    clippy::assigning_clones,
+    dead_code
+)]
 
 mod api;
 mod faults;

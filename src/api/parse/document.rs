@@ -12,7 +12,7 @@ use serde_path_to_error::{Path, Segment};
 use super::explain::{self, Shape};
 use super::load::{Document, FAULTS_MAX};
 use super::tree::{Content, Node, Step, path_text, plain};
-use super::{Manifest, Resource, versions};
+use super::{Manifest, Resource, versions, yaml};
 use crate::api::grammar::{nearest, shortened};
 use crate::api::version::{self, Deprecation, TABLE};
 use crate::api::{Diagnostic, Version};
@@ -69,6 +69,14 @@ fn typed<R: Manifest>(
     };
     *found.stated_mut() = version;
     (Some(wrap(found)), faults, reader.deprecated(&TABLE))
+}
+
+/// A document as YAML of another version.
+pub fn converted(root: &Node, to: Version) -> String {
+    let kind = stated_kind(root).unwrap_or_default();
+    let mut value = root.to_value();
+    version::convert(&mut value, versions::stated(root, kind), to);
+    yaml(&value)
 }
 
 fn stated_kind(root: &Node) -> Option<&str> {

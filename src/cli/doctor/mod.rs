@@ -11,6 +11,7 @@ mod skep;
 mod swarm;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -145,6 +146,7 @@ pub fn checks(patient: &Patient) -> Vec<Check> {
         skep::certificate_checks(patient),
         skep::clusters(patient),
         skep::sources(patient),
+        versions::checks(patient),
     ]
     .concat()
 }

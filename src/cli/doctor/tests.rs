@@ -121,7 +121,7 @@ fn service(world: &mut World, id: &str, name: &str, component: &str, node: &str)
 }
 
 fn east() -> Declared {
-    let text = "{apiVersion: skep.dev/v1alpha1, kind: ServiceCluster, metadata: {name: east}, spec: {networks: [{name: eastnet}]}}";
+    let text = "{apiVersion: skep.dev/v1, kind: ServiceCluster, metadata: {name: east}, spec: {networks: [{name: eastnet}]}}";
     let cluster = manifests("", text).clusters.remove(0);
     Declared {
         name: "east".into(),
@@ -436,6 +436,37 @@ fn a_stored_certificate_that_ends_is_told() {
             "{ends}"
         );
     }
+}
+
+#[test]
+fn documents_stored_in_an_old_version_are_told_together() {
+    let mut patient = healthy();
+    let declared = &mut patient.view.declared;
+    let old = crate::api::Version::V1Alpha1;
+    let east = declared.get_mut("east").unwrap();
+    east.accepted.as_mut().unwrap().cluster.stated = old;
+    let told = |patient: &Patient| {
+        let all = checks(patient).into_iter();
+        let mut found = all.filter(|check| check.area == "versions");
+        let one = found.next().unwrap();
+        assert!(found.next().is_none());
+        (one.name, one.message)
+    };
+    assert_eq!(faults(&patient), ["versions/v1alpha1 Warning"]);
+    let (name, message) = told(&patient);
+    assert_eq!(name, "v1alpha1");
+    assert_eq!(
+        message,
+        "1 stored document is skep.dev/v1alpha1: servicecluster/east"
+    );
+    let mut west = patient.view.declared["east"].clone();
+    west.name = "west".into();
+    west.accepted.as_mut().unwrap().cluster.metadata.name = "west".into();
+    patient.view.declared.insert("west".into(), west);
+    assert_eq!(
+        told(&patient).1,
+        "2 stored documents are skep.dev/v1alpha1: servicecluster/east, servicecluster/west"
+    );
 }
 
 use crate::api::ConditionStatus;

@@ -72,7 +72,7 @@ pub(crate) fn now() -> OffsetDateTime {
 }
 
 fn shown(clusters: &[ServiceCluster], output: &Form) -> String {
-    render(clusters, output, true, true, now()).unwrap()
+    render(clusters, output, true, true, Version::NEWEST, now()).unwrap()
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn names_are_one_a_line() {
 
 #[test]
 fn json_is_one_object_for_one_name_and_a_list_otherwise() {
-    let one = render(&[east()], &Form::Json, true, false, now()).unwrap();
+    let one = render(&[east()], &Form::Json, true, false, Version::NEWEST, now()).unwrap();
     let one: serde_json::Value = serde_json::from_str(&one).unwrap();
     assert_eq!(one["metadata"]["name"], "east");
     let all: serde_json::Value = serde_json::from_str(&shown(&[east()], &Form::Json)).unwrap();
@@ -124,7 +124,7 @@ fn a_template_sees_the_resource_alone_or_the_list() {
     let ready: Form = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}"#
         .parse()
         .unwrap();
-    let one = render(&[east()], &ready, true, false, now()).unwrap();
+    let one = render(&[east()], &ready, true, false, Version::NEWEST, now()).unwrap();
     assert_eq!(one, "True");
     let names: Form = r#"jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}"#
         .parse()

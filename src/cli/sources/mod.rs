@@ -10,19 +10,18 @@ mod wait;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::age::age;
 use super::args::{ApplyArgs, DeleteArgs, GetArgs};
 use super::error::{CliError, Result};
-use super::get::{json, watch, yaml};
+use super::get::{document, documents, json, values, watch};
 use super::output::{self, Form};
 use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::missing;
-use crate::api::{Condition, ConditionType, Metadata, Source, SourceSpec};
+use crate::api::{Condition, ConditionType, Metadata, Source, SourceSpec, Version, version};
 use crate::names;
 use crate::status::source::short;
 use crate::store::{self, By, Outcome};
@@ -173,6 +172,7 @@ pub async fn delete(session: &Session, args: &DeleteArgs, typed: &[String]) -> R
 
 /// Prints sources.
 pub async fn get(session: &Session, args: &GetArgs, names: &[String]) -> Result {
+    let version = args.version.asked();
     let look = session.look().await?;
     let declared = sources(&look.world);
     let quiet = args.watch || !matches!(args.output, Form::Table | Form::Wide);
@@ -183,19 +183,20 @@ pub async fn get(session: &Session, args: &GetArgs, names: &[String]) -> Result 
     }
     let mut chosen: Vec<Source> = wanted(args, names, &look).into_values().collect();
     if let Some(path) = &args.sort_by {
-        output::sort(&mut chosen, path, value);
+        output::sort(&mut chosen, path, |one| version::document(one, version));
     }
     if !chosen.is_empty() {
         session.warn_without_operator(&look);
         let listed = names.len() != 1;
-        let shown = render(&chosen, &args.output, !args.no_headers, listed, now())?;
+        let headers = !args.no_headers;
+        let shown = render(&chosen, &args.output, headers, listed, version, now())?;
         session.terminal.data(&shown)?;
     }
     missing(&declared, names)?;
     if !args.watch {
         return Ok(());
     }
-    let show = |chosen: &[Source]| render(chosen, &args.output, false, false, now());
+    let show = |chosen: &[Source]| render(chosen, &args.output, false, false, version, now());
     let seen = |look: &View| wanted(args, names, look);
     watch(session, &args.output, seen(&look), seen, show, reference).await
 }
@@ -224,7 +225,7 @@ pub(super) fn resource(declared: &DeclaredSource) -> Source {
             },
             spec: SourceSpec::default(),
             status: None,
-            stated: crate::api::Version::NEWEST,
+            stated: Version::NEWEST,
         },
     };
     source.metadata.generation = declared.newest().map(|revision| revision.generation);
@@ -239,43 +240,21 @@ fn render(
     output: &Form,
     headers: bool,
     listed: bool,
+    version: Version,
     now: OffsetDateTime,
 ) -> Result<String> {
     Ok(match output {
         Form::Table => table(all, false, now).render(headers, 0),
         Form::Wide => table(all, true, now).render(headers, 0),
-        Form::Yaml => {
-            let documents = all.iter().map(yaml).collect::<Result<Vec<_>>>()?;
-            documents.join("---\n")
-        }
-        Form::Json => json(&document(all, listed)),
+        Form::Yaml => documents(all, version)?,
+        Form::Json => json(&document(all, listed, version)),
         Form::Name => all
             .iter()
             .map(|source| reference(&source.metadata.name) + "\n")
             .collect(),
-        Form::JsonPath(template) => template.render(&document(all, listed)),
-        Form::Columns(columns) => {
-            let items: Vec<Value> = all.iter().map(value).collect();
-            columns.table(&items, headers)
-        }
+        Form::JsonPath(template) => template.render(&document(all, listed, version)),
+        Form::Columns(columns) => columns.table(&values(all, version), headers),
     })
-}
-
-/// One resource as it is, several as a list.
-fn document(all: &[Source], listed: bool) -> Value {
-    match all {
-        [one] if !listed => value(one),
-        _ => serde_json::json!({
-            "apiVersion": names::API_VERSION,
-            "kind": format!("{}List", names::KIND_SOURCE),
-            "items": all,
-        }),
-    }
-}
-
-fn value(source: &Source) -> Value {
-    // As for service clusters: it cannot fail, and nothing would show.
-    serde_json::to_value(source).unwrap_or_default()
 }
 
 const COLUMNS: [&str; 7] = [

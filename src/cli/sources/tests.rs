@@ -35,7 +35,15 @@ fn a_source_is_shown_with_its_revision_and_its_last_success() {
         .world();
     let found = sources(&world).remove("shop").unwrap();
     let now = datetime!(2026-01-10 12:00:00 UTC);
-    let text = render(&[resource(&found)], &Form::Table, true, false, now).unwrap();
+    let text = render(
+        &[resource(&found)],
+        &Form::Table,
+        true,
+        false,
+        crate::api::Version::NEWEST,
+        now,
+    )
+    .unwrap();
     let lines: Vec<Vec<&str>> = text
         .lines()
         .map(|l| l.split_whitespace().collect())
