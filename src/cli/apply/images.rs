@@ -70,7 +70,7 @@ fn named<'a>(world: &World, clusters: &'a [ServiceCluster]) -> BTreeMap<&'a str,
     }
     for service in world.services.values() {
         let bare = service.spec.image.split('@').next().unwrap_or_default();
-        if world.tasks_of(&service.id).any(|task| task.serves()) {
+        if world.tasks_of(&service.id).any(crate::world::Task::serves) {
             named.remove(bare);
             named.remove(service.spec.image.as_str());
         }
