@@ -1,7 +1,12 @@
 //! Facts about the engine that Skep relies on. They hold on the simulated engine, always, and on
 //! a real one when SKEP_LAB_SOCKET names the socket of a manager (with SKEP_LAB_IMAGE, an image
 //! that its nodes have): so the simulation is held to the truth.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names
+)]
 
 mod sim;
 

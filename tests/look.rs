@@ -550,6 +550,11 @@ async fn the_page_of_the_command_line_shows_what_is_printed() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(seen > SHOWN.len(), "only {seen} commands were typed");
+    let bundle = tokio::task::block_in_place(|| printed(&stage, "skep support-bundle -o -"));
+    assert!(
+        bundle.contains("a bundle is no text for a terminal"),
+        "{bundle}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,6 +143,64 @@ async fn it_converges_from_nothing_and_then_writes_nothing() {
     assert_eq!(sim.writes(), writes, "{:?}", sim.calls());
 }
 
+/// An application of east behind `host`.
+async fn route(sim: &Sim, host: &str) {
+    let now = world(sim).await;
+    let network = now.network_named("eastnet").unwrap().id.clone();
+    let labels = [
+        ("com.docker.lb.hosts", host),
+        ("com.docker.lb.port", "80"),
+        ("com.docker.lb.service_cluster", "east"),
+    ];
+    let spec = skep::world::ServiceSpec {
+        name: "app".to_owned(),
+        image: "app:1".to_owned(),
+        labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        networks: vec![skep::world::NetworkAttachment {
+            target: network,
+            ..Default::default()
+        }],
+        mode: skep::world::Mode::Replicated(1),
+        ..Default::default()
+    };
+    let engine = sim.engine();
+    match now.service_named("app") {
+        None => drop(engine.create_service(&spec).await.unwrap()),
+        Some(app) => {
+            let updated = engine.update_service(&app.id, app.version, &spec);
+            updated.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn versions_of_the_routes_that_come_and_go_cost_few_writes() {
+    let told = async |sim: &Sim| {
+        let declared = skep::world::declared::declared(&world(sim).await);
+        let status = declared["east"].status.clone();
+        status
+            .map(|status| status.delivery.version)
+            .unwrap_or_default()
+    };
+    let sim = swarm().await;
+    let _operator = operator(&sim, 1);
+    apply(&sim, &manifest("east", EAST)).await;
+    until(&sim, "east stands", east_stands).await;
+    route(&sim, "h0.example.com").await;
+    sleep(Duration::from_secs(30)).await;
+    let (before, writes) = (told(&sim).await, sim.writes());
+    assert!(!before.is_empty());
+    let changes = 12;
+    for host in 1..=changes {
+        route(&sim, &format!("h{host}.example.com")).await;
+        sleep(Duration::from_millis(500)).await;
+    }
+    sleep(Duration::from_secs(30)).await;
+    let own = sim.writes() - writes - changes;
+    assert!((1..=3).contains(&own), "{own} writes: {:?}", sim.calls());
+    assert_ne!(told(&sim).await, before);
+}
+
 #[tokio::test(start_paused = true)]
 async fn drift_is_put_back() {
     let sim = swarm().await;

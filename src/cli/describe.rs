@@ -1,5 +1,7 @@
 //! `skep describe`: everything known of one service cluster, for people.
 
+mod tasks;
+
 use std::fmt::Write as _;
 
 use time::OffsetDateTime;
@@ -15,11 +17,9 @@ use super::routes;
 use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::{missing, resource};
-use crate::api::status::DeliveryStatus;
 use crate::api::value::StringMap;
 use crate::api::{ServiceCluster, Status, Version, version};
-use crate::names::{LABEL_CLUSTER, LABEL_TEMPLATE};
-use crate::world::{Declared, Service, Task, World};
+use crate::world::Declared;
 
 /// Events shown; `skep events` shows all.
 const RECENT: usize = 10;
@@ -62,7 +62,7 @@ pub fn render(
         }
         None => text.push_str("Status:         none yet; the operator writes it\n"),
     }
-    section(&mut text, "Tasks", &proxies(&cluster, world, now));
+    section(&mut text, "Tasks", &tasks::proxies(&cluster, world, now));
     let more = cluster.status.as_ref().map_or(0, |s| s.delivery.more);
     if more > 0 {
         let _ = writeln!(
@@ -169,96 +169,6 @@ fn status_text(
     section(text, "Nodes", &rows(&nodes));
 }
 
-/// The proxy tasks that are meant to run, and the last failure of each place that has none.
-fn proxies(cluster: &ServiceCluster, world: &World, now: OffsetDateTime) -> String {
-    let mut table = Table::new(&[
-        "PROXY",
-        "TASK",
-        "NODE",
-        "STATE",
-        "SINCE",
-        "DEFINITION",
-        "ROUTES",
-        "ANSWER",
-        "ERROR",
-    ]);
-    let services = world.services.values().filter(|service| {
-        let labels = &service.spec.labels;
-        labels.get(LABEL_CLUSTER) == Some(&cluster.metadata.name)
-    });
-    for service in services {
-        let serving = world.tasks_of(&service.id).filter(|task| task.serves());
-        let serving = serving.count() as u64;
-        // A status that counts other proxies is of another moment: it says nothing of these.
-        let status = cluster.status.as_ref();
-        let status = status.filter(|status| status.proxies.running == serving);
-        let delivery = status.map(|status| &status.delivery);
-        let mut tasks: Vec<&Task> = world.tasks_of(&service.id).collect();
-        tasks.sort_by(|a, b| {
-            (a.slot, &a.node, &b.created_at).cmp(&(b.slot, &b.node, &a.created_at))
-        });
-        tasks.dedup_by_key(|task| (task.slot, task.node.clone()));
-        for task in tasks {
-            let node = world.nodes.get(&task.node);
-            let place = if task.slot > 0 {
-                format!("{}.{}", service.spec.name, task.slot)
-            } else {
-                service.spec.name.clone()
-            };
-            let (routes, answer) = delivered(delivery, task);
-            table.row([
-                place,
-                task.id.get(..12).unwrap_or(&task.id).to_owned(),
-                node.map_or_else(|| task.node.clone(), |node| node.hostname.clone()),
-                format!("{:?}", task.state),
-                age(&task.state_at, now),
-                definition(service, task).to_owned(),
-                routes,
-                answer,
-                task.error.clone(),
-            ]);
-        }
-    }
-    rows(&table)
-}
-
-/// Whether a task was made of the newest definition of its service: both carry its hash.
-fn definition(service: &Service, task: &Task) -> &'static str {
-    let newest = service.spec.container_labels.get(LABEL_TEMPLATE);
-    match (newest, task.container_labels.get(LABEL_TEMPLATE)) {
-        (Some(newest), Some(own)) if newest == own => "current",
-        (Some(_), Some(_)) => "old",
-        _ => "",
-    }
-}
-
-/// The version of the routes that a running proxy has, and what it answered to the one in force.
-/// Those that have all of it are not listed in the status.
-fn delivered(delivery: Option<&DeliveryStatus>, task: &Task) -> (String, String) {
-    let unknown = || "unknown".to_owned();
-    if !task.serves() {
-        return (String::new(), String::new());
-    }
-    let Some(delivery) = delivery.filter(|one| !one.is_unknown()) else {
-        return (unknown(), unknown());
-    };
-    let Some(behind) = delivery.behind.iter().find(|one| one.task == task.id) else {
-        if delivery.more > 0 {
-            return (unknown(), unknown());
-        }
-        return (delivery.version.clone(), "Acknowledged".to_owned());
-    };
-    let version = if behind.version.is_empty() {
-        unknown()
-    } else {
-        behind.version.clone()
-    };
-    match behind.message.as_str() {
-        "" => (version, behind.state.clone()),
-        why => (version, format!("{}: {why}", behind.state)),
-    }
-}
-
 /// A table of a section; nothing when it is empty.
 fn rows(table: &Table) -> String {
     if table.is_empty() {
@@ -290,9 +200,11 @@ fn pairs(map: &StringMap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::status::DeliveryStatus;
     use crate::cli::get::tests::{east, now};
+    use crate::names::LABEL_CLUSTER;
     use crate::world::declared::{Accepted, Revision};
-    use crate::world::{Node, TaskState};
+    use crate::world::{Node, Service, Task, TaskState, World};
 
     fn declared() -> Declared {
         let cluster = east();

@@ -69,3 +69,89 @@ fn set_aside(patient: &Patient, declared: &Declared) -> Vec<(String, &'static st
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{faults, healthy};
+    use super::super::{checks, render};
+    use super::*;
+    use crate::api::ConditionStatus;
+    use crate::api::status::NodeStatus;
+    use crate::cli::args::Report;
+
+    /// East wants two proxies on two nodes, and one of them was drained.
+    fn with_a_drained_node() -> Patient {
+        let mut patient = healthy();
+        let world = &mut patient.view.world;
+        world.nodes.get_mut("n1").unwrap().availability = Availability::Drain;
+        world.services.get_mut("p").unwrap().desired = 2;
+        let waiting = Task {
+            id: "tq".into(),
+            slot: 2,
+            node: String::new(),
+            state: TaskState::Pending,
+            error: "no suitable node (host-mode port already in use on 1 node)".into(),
+            ..world.tasks["tp"].clone()
+        };
+        world.tasks.insert("tq".into(), waiting);
+        let status = patient.view.declared.get_mut("east").unwrap();
+        let status = status.status.as_mut().unwrap();
+        status.conditions[0].status = ConditionStatus::False;
+        status.conditions[0].reason = "PortInUse".into();
+        status.nodes = ["1", "2"]
+            .map(|n| NodeStatus {
+                name: format!("node-{n}"),
+                id: format!("n{n}"),
+                ..NodeStatus::default()
+            })
+            .into();
+        patient
+    }
+
+    #[test]
+    fn fewer_proxies_for_a_drained_node_are_a_warning_and_none_at_all_a_failure() {
+        let mut patient = with_a_drained_node();
+        assert_eq!(
+            faults(&patient),
+            ["ports/east Warning", "clusters/east Warning"]
+        );
+        let text = render(&checks(&patient), Report::Table).unwrap();
+        assert!(
+            text.contains("node-1 is drained, so 1 of 2 proxies run"),
+            "{text}"
+        );
+        let world = &mut patient.view.world;
+        world.nodes.get_mut("n1").unwrap().availability = Availability::Pause;
+        let paused = render(&checks(&patient), Report::Table).unwrap();
+        assert!(paused.contains("node-1 is paused"), "{paused}");
+        // Two lack, and one node was set aside: the other lacks for another reason.
+        patient.view.world.services.get_mut("p").unwrap().desired = 3;
+        assert_eq!(
+            faults(&patient),
+            ["ports/east Failed", "clusters/east Failed"]
+        );
+        patient.view.world.services.get_mut("p").unwrap().desired = 2;
+        patient.view.world.tasks.remove("tp");
+        assert_eq!(
+            faults(&patient),
+            ["ports/east Failed", "clusters/east Failed"]
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_finishes_its_requests_is_a_warning() {
+        let mut patient = with_a_drained_node();
+        let world = &mut patient.view.world;
+        world.nodes.get_mut("n1").unwrap().availability = Availability::Active;
+        assert_eq!(
+            faults(&patient),
+            ["ports/east Failed", "clusters/east Failed"]
+        );
+        let leaving = patient.view.world.tasks.get_mut("tp").unwrap();
+        leaving.desired = TaskState::Shutdown;
+        assert_eq!(
+            faults(&patient),
+            ["ports/east Warning", "clusters/east Warning"]
+        );
+    }
+}

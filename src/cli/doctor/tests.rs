@@ -2,17 +2,16 @@ use time::macros::datetime;
 
 use super::*;
 use crate::api::parse::manifests;
-use crate::api::status::NodeStatus;
 use crate::names;
 use crate::swarm::facts::SwarmFacts;
 use crate::world::declared::{Accepted, Revision};
 use crate::world::{
-    Availability, Declared, Network, NetworkAttachment, Node, Port, PortMode, Secret, Service,
-    Task, TaskState, World,
+    Declared, Network, NetworkAttachment, Node, Port, PortMode, Secret, Service, Task, TaskState,
+    World,
 };
 
 /// A Swarm of two nodes on which all is well: an operator, and the cluster east with one proxy.
-fn healthy() -> Patient {
+pub(super) fn healthy() -> Patient {
     let mut world = World::default();
     for (id, manager) in [("n1", true), ("n2", false)] {
         let node = Node {
@@ -140,7 +139,7 @@ fn east() -> Declared {
 }
 
 /// The checks that are not in order: `area/name State`.
-fn faults(patient: &Patient) -> Vec<String> {
+pub(super) fn faults(patient: &Patient) -> Vec<String> {
     checks(patient)
         .into_iter()
         .filter(|check| check.state != State::Ok)
@@ -279,82 +278,6 @@ fn a_cluster_that_is_not_ready_is_told_with_its_reason() {
     let text = render(&checks(&patient), Report::Json).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["state"], "Warning");
-}
-
-/// East wants two proxies on two nodes, and one of them was drained.
-fn with_a_drained_node() -> Patient {
-    let mut patient = healthy();
-    let world = &mut patient.view.world;
-    world.nodes.get_mut("n1").unwrap().availability = Availability::Drain;
-    world.services.get_mut("p").unwrap().desired = 2;
-    let waiting = Task {
-        id: "tq".into(),
-        slot: 2,
-        node: String::new(),
-        state: TaskState::Pending,
-        error: "no suitable node (host-mode port already in use on 1 node)".into(),
-        ..world.tasks["tp"].clone()
-    };
-    world.tasks.insert("tq".into(), waiting);
-    let status = patient.view.declared.get_mut("east").unwrap();
-    let status = status.status.as_mut().unwrap();
-    status.conditions[0].status = ConditionStatus::False;
-    status.conditions[0].reason = "PortInUse".into();
-    status.nodes = ["1", "2"]
-        .map(|n| NodeStatus {
-            name: format!("node-{n}"),
-            id: format!("n{n}"),
-            ..NodeStatus::default()
-        })
-        .into();
-    patient
-}
-
-#[test]
-fn fewer_proxies_for_a_drained_node_are_a_warning_and_none_at_all_a_failure() {
-    let mut patient = with_a_drained_node();
-    assert_eq!(
-        faults(&patient),
-        ["ports/east Warning", "clusters/east Warning"]
-    );
-    let text = render(&checks(&patient), Report::Table).unwrap();
-    assert!(
-        text.contains("node-1 is drained, so 1 of 2 proxies run"),
-        "{text}"
-    );
-    let world = &mut patient.view.world;
-    world.nodes.get_mut("n1").unwrap().availability = Availability::Pause;
-    let paused = render(&checks(&patient), Report::Table).unwrap();
-    assert!(paused.contains("node-1 is paused"), "{paused}");
-    // Two lack, and one node was set aside: the other lacks for another reason.
-    patient.view.world.services.get_mut("p").unwrap().desired = 3;
-    assert_eq!(
-        faults(&patient),
-        ["ports/east Failed", "clusters/east Failed"]
-    );
-    patient.view.world.services.get_mut("p").unwrap().desired = 2;
-    patient.view.world.tasks.remove("tp");
-    assert_eq!(
-        faults(&patient),
-        ["ports/east Failed", "clusters/east Failed"]
-    );
-}
-
-#[test]
-fn a_proxy_that_finishes_its_requests_is_a_warning() {
-    let mut patient = with_a_drained_node();
-    let world = &mut patient.view.world;
-    world.nodes.get_mut("n1").unwrap().availability = Availability::Active;
-    assert_eq!(
-        faults(&patient),
-        ["ports/east Failed", "clusters/east Failed"]
-    );
-    let leaving = patient.view.world.tasks.get_mut("tp").unwrap();
-    leaving.desired = TaskState::Shutdown;
-    assert_eq!(
-        faults(&patient),
-        ["ports/east Warning", "clusters/east Warning"]
-    );
 }
 
 #[test]

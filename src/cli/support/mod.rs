@@ -128,7 +128,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result {
         CliError::Failed(format!("{} cannot be written: {error}", path.display()))
     };
     let mut file = options.open(path).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)
+    file.write_all(bytes).map_err(|error| {
+        // Half a bundle helps nobody. The first error is the one to tell.
+        let _ = std::fs::remove_file(path);
+        failed(error)
+    })
 }
 
 fn name(now: OffsetDateTime) -> String {
