@@ -23,16 +23,15 @@ pub(super) static EDITING: AtomicBool = AtomicBool::new(false);
 
 /// Opens the editor until what it leaves is valid, unchanged, or given up.
 pub async fn run(session: &Session, args: &EditArgs) -> Result {
-    match sources::asked(&args.name)?.map(sources::one).transpose()? {
-        Some(name) => edit::<DeclaredSource>(session, args, &name, |_, _| Vec::new()).await,
-        None => {
-            let name = super::names::one(&args.name)?;
-            let missing = |world: &World, cluster: &ServiceCluster| {
-                super::apply::preflight::preflight(world, std::slice::from_ref(cluster)).missing
-            };
-            edit::<Declared>(session, args, &name, missing).await
-        }
+    if let Some(names) = sources::asked(&args.name)? {
+        let name = sources::one(names)?;
+        return edit::<DeclaredSource>(session, args, &name, |_, _| Vec::new()).await;
     }
+    let name = super::names::one(&args.name)?;
+    let missing = |world: &World, cluster: &ServiceCluster| {
+        super::apply::preflight::preflight(world, std::slice::from_ref(cluster)).missing
+    };
+    edit::<Declared>(session, args, &name, missing).await
 }
 
 async fn edit<D: Stored>(

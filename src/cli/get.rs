@@ -130,8 +130,9 @@ pub async fn run(session: &Session, args: &GetArgs) -> Result {
         seen
     };
     let show = |changed: &[ServiceCluster]| render(changed, &args.output, false, false, now());
-    let named = |name: &str| format!("servicecluster/{name}");
-    watch(session, &args.output, by_name(clusters), seen, show, named).await
+    let known = by_name(clusters);
+    let word = |name: &str| format!("servicecluster/{name}");
+    watch(session, &args.output, known, seen, show, word).await
 }
 
 /// Shows what changes of the resources of a kind, until interrupted.
