@@ -1,6 +1,15 @@
 //! The verbs for sources, and webhooks: the real binary, as command line and as operator, and a
 //! real git server.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::unused_self,
+    clippy::match_same_arms,
+    clippy::assigning_clones
+)]
 
 mod repo;
 mod sim;

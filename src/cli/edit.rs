@@ -23,7 +23,8 @@ pub(super) static EDITING: AtomicBool = AtomicBool::new(false);
 
 /// Opens the editor until what it leaves is valid, unchanged, or given up.
 pub async fn run(session: &Session, args: &EditArgs) -> Result {
-    if let Some(name) = sources::asked(&args.name)?.map(sources::one).transpose()? {
+    if let Some(names) = sources::asked(&args.name)? {
+        let name = sources::one(names)?;
         return edit::<DeclaredSource>(session, args, &name, |_, _| Vec::new()).await;
     }
     let name = super::names::one(&args.name)?;

@@ -53,6 +53,12 @@ fn check(armor: &[u8], content: &[u8], signers: &[KeyData]) -> Result<(), String
     }
     let sig = SshSig::from_pem(armor)
         .map_err(|error| format!("its signature cannot be read ({error}); sign it again"))?;
+    if sig.version() != SshSig::VERSION {
+        let version = sig.version();
+        return Err(format!(
+            "its signature is of version {version}, which is unknown; sign it again"
+        ));
+    }
     if sig.namespace() != NAMESPACE {
         let namespace = sig.namespace().escape_debug();
         return Err(format!(
@@ -173,6 +179,7 @@ mod tests {
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
     };
     use ssh_key::LineEnding;
+    use ssh_key::encoding::Encode as _;
     use ssh_key::public::{EcdsaPublicKey, Ed25519PublicKey, SkEcdsaSha2NistP256, SkEd25519};
 
     use super::*;
@@ -196,26 +203,57 @@ mod tests {
     }
 
     #[test]
+    fn no_byte_of_a_signature_can_be_another() {
+        let secret = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8(secret.as_ref()).unwrap();
+        let public = Ed25519PublicKey(pair.public_key().as_ref().try_into().unwrap());
+        let key = KeyData::Ed25519(public);
+        let hash = digest(&SHA512, CONTENT);
+        let signed = SshSig::signed_data_for_prehash(NAMESPACE, HashAlg::Sha512, hash.as_ref());
+        let bytes = pair.sign(&signed.unwrap()).as_ref().to_vec();
+        let armor = armored(&key, Algorithm::Ed25519, bytes);
+        let good = |armor: &str| check(armor.as_bytes(), CONTENT, std::slice::from_ref(&key));
+        assert_eq!(good(&armor), Ok(()));
+        let blob = SshSig::from_pem(&armor).unwrap().encode_vec().unwrap();
+        let again = |blob: &[u8]| {
+            use base64::Engine as _;
+            let text = base64::engine::general_purpose::STANDARD.encode(blob);
+            let lines: Vec<&str> = (0..text.len())
+                .step_by(70)
+                .map(|at| &text[at..text.len().min(at + 70)])
+                .collect();
+            format!(
+                "-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n",
+                lines.join("\n")
+            )
+        };
+        assert_eq!(good(&again(&blob)), Ok(()));
+        for at in 0..blob.len() {
+            for bit in [1, 4, 128] {
+                let mut other = blob.clone();
+                other[at] ^= bit;
+                assert!(good(&again(&other)).is_err(), "byte {at}, bit {bit}");
+            }
+        }
+        assert!(good(&again(&[&blob[..], &[0]].concat())).is_err());
+        assert!(good(&again(&blob[..blob.len() - 1])).is_err());
+    }
+
+    #[test]
     fn a_hardware_key_counts_when_it_was_touched() {
         let random = SystemRandom::new();
         let secret = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(secret.as_ref()).unwrap();
         let public = Ed25519PublicKey(pair.public_key().as_ref().try_into().unwrap());
         let key = KeyData::SkEd25519(SkEd25519::new(public, "ssh:"));
+        let signers = std::slice::from_ref(&key);
         for (flags, good) in [(TOUCHED, true), (0, false)] {
             let (told, trailer) = told(flags);
             let bytes = [pair.sign(&told).as_ref(), &trailer].concat();
             let armor = armored(&key, Algorithm::SkEd25519, bytes);
-            let checked = check(armor.as_bytes(), CONTENT, std::slice::from_ref(&key));
+            let checked = check(armor.as_bytes(), CONTENT, signers);
             assert_eq!(checked.is_ok(), good, "{checked:?}");
-            assert!(
-                check(
-                    armor.as_bytes(),
-                    b"tree 2\n\nx\n",
-                    std::slice::from_ref(&key)
-                )
-                .is_err()
-            );
+            assert!(check(armor.as_bytes(), b"tree 2\n\nx\n", signers).is_err());
         }
     }
 
