@@ -217,7 +217,10 @@ async fn a_rollback_stores_the_version_that_the_revision_had() {
     let swarm = Swarm::new().await;
     swarm.apply(&old(""), &[]).await.ok();
     let first = swarm.stored().await;
-    assert!(first.starts_with("apiVersion: skep.dev/v1alpha1\n"), "{first}");
+    assert!(
+        first.starts_with("apiVersion: skep.dev/v1alpha1\n"),
+        "{first}"
+    );
     swarm
         .apply(&new("  proxy: {replicas: 3}\n"), &[])
         .await

@@ -181,6 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn the_same_in_another_version_of_the_api_is_left_alone() {
+        for version in crate::api::Version::ALL {
+            let mut east = cluster("east", 2);
+            east.stated = version;
+            let plan = planned(&[(2, "source/shop")], true, &[east]);
+            assert_eq!(plan, SourcePlan::default());
+        }
+    }
+
+    #[test]
     fn a_change_by_hand_is_put_back() {
         let east = cluster("east", 2);
         let plan = planned(
