@@ -88,7 +88,7 @@ impl Stage {
     /// Declares source `shop`.
     async fn declare(&self, url: &str, rest: &str) {
         let text = format!(
-            "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {url}\n  interval: 30s\n{rest}"
+            "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {url}\n  interval: 30s\n{rest}"
         );
         let parsed = parse::manifests("test", &text);
         assert_eq!(parsed.faults, []);

@@ -131,7 +131,7 @@ mod tests {
 
     fn text(name: &str, replicas: u64) -> String {
         format!(
-            "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec: {{proxy: {{replicas: {replicas}}}}}\n"
+            "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec: {{proxy: {{replicas: {replicas}}}}}\n"
         )
     }
 
