@@ -366,7 +366,7 @@ impl Proxy {
 
 async fn east(swarm: &Swarm, traffic: &str) {
     let text = format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: east}}\nspec: {{default: true, proxy: {{publish: {{mode: none}}}}, traffic: {traffic}}}"
+        "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {{name: east}}\nspec: {{default: true, proxy: {{publish: {{mode: none}}}}, traffic: {traffic}}}"
     );
     let parsed = parse::manifests("test", &text);
     assert!(parsed.faults.is_empty(), "{:?}", parsed.faults);

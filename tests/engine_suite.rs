@@ -483,8 +483,7 @@ fn the_engine_says_what_it_is() {
 #[test]
 fn a_cluster_is_applied_once_changed_by_a_revision_and_deleted_whole() {
     check(async |b| {
-        let text =
-            "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata:\n  name: suite\n";
+        let text = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata:\n  name: suite\n";
         let mut parsed = skep::api::parse::manifests("suite.yaml", text);
         let mut cluster = parsed.clusters.pop().unwrap();
         let made = store::apply(&b.engine, &cluster).await.unwrap();

@@ -25,7 +25,7 @@ async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() 
     let source = stage.write(
         "source.yaml",
         &format!(
-            "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {}\n  interval: 24h\n  ca: |\n    {ca}\n",
+            "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {}\n  interval: 24h\n  ca: |\n    {ca}\n",
             web.url()
         ),
     );
@@ -119,7 +119,7 @@ async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() 
 #[tokio::test]
 async fn diff_tells_of_sources_and_delete_takes_what_an_interrupted_one_left() {
     let stage = Stage::new().await;
-    let text = "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {name: shop}\nspec: {url: 'https://127.0.0.1:1/x'}\n";
+    let text = "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {name: shop}\nspec: {url: 'https://127.0.0.1:1/x'}\n";
     let source = stage.write("source.yaml", text);
     let diff = stage.skep(&["diff", "-f", &source]).await;
     assert_eq!(diff.status.code(), Some(1));
@@ -154,7 +154,7 @@ async fn sources_are_stored_before_clusters_are_waited_for() {
     let stage = Stage::new().await;
     let late = cluster("late", 1).replace(", create: {}", "");
     let both = format!(
-        "{late}---\napiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: shop}}\nspec: {{url: 'https://127.0.0.1:1/x'}}\n"
+        "{late}---\napiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: shop}}\nspec: {{url: 'https://127.0.0.1:1/x'}}\n"
     );
     let both = stage.write("both.yaml", &both);
     let apply = [

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 const EAST: &str = "
-apiVersion: skep.dev/v1alpha1
+apiVersion: skep.dev/v1
 kind: ServiceCluster
 metadata: {name: east, labels: {team: web}}
 spec:

@@ -63,7 +63,7 @@ fn operator(sim: &Sim, replica: u32) -> Operator {
 
 fn manifest(name: &str, rest: &str) -> String {
     format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec:\n{rest}"
+        "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec:\n{rest}"
     )
 }
 

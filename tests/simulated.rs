@@ -285,7 +285,7 @@ async fn one_change_among_hundreds_of_services_is_seen_as_fast() {
 
 fn cluster(name: &str) -> skep::api::ServiceCluster {
     let text =
-        format!("apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata:\n  name: {name}\n");
+        format!("apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata:\n  name: {name}\n");
     let mut parsed = skep::api::parse::manifests("test", &text);
     parsed.clusters.pop().unwrap()
 }

@@ -68,7 +68,7 @@ impl Stage {
     /// Declares source `shop`.
     async fn declare(&self, url: &str, rest: &str) {
         let text = format!(
-            "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {url}\n  interval: 30s\n{rest}"
+            "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {url}\n  interval: 30s\n{rest}"
         );
         let parsed = parse::manifests("test", &text);
         assert_eq!(parsed.faults, []);
@@ -307,6 +307,32 @@ async fn what_is_pushed_is_applied_and_what_is_the_same_writes_nothing() {
             .text()
             .contains("skep_source_ready{source=\"shop\"} 1")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_of_an_old_version_is_stored_as_it_is_and_moves_with_its_next_change() {
+    let stage = Stage::new();
+    let daemon = Daemon::start(&stage.repo.served());
+    let push = |version: &str, replicas: u32| {
+        let text = cluster("east", replicas);
+        let (_, rest) = text.split_once('\n').unwrap();
+        let text = format!("apiVersion: skep.dev/{version}\n{rest}");
+        stage.repo.write("east.yaml", text);
+        stage.repo.push()
+    };
+    let stored = async || {
+        let all = store::clusters(&stage.sim.engine()).await.unwrap();
+        let accepted = all["east"].accepted.clone().unwrap();
+        (accepted.generation, accepted.cluster.stated.word())
+    };
+    let first = push("v1alpha1", 1);
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&first).await;
+    assert_eq!(stored().await, (1, "v1alpha1"));
+    stage.applied(&push("v1", 1)).await;
+    assert_eq!(stored().await, (1, "v1alpha1"));
+    stage.applied(&push("v1", 2)).await;
+    assert_eq!(stored().await, (2, "v1"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -118,7 +118,7 @@ impl Said {
 
 fn manifest(name: &str, rest: &str) -> String {
     format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: {name}, labels: {{team: a}}}}\nspec:\n  networks: [{{name: eastnet}}]\n{rest}"
+        "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {{name: {name}, labels: {{team: a}}}}\nspec:\n  networks: [{{name: eastnet}}]\n{rest}"
     )
 }
 

@@ -117,7 +117,7 @@ pub fn skep(manager: &Node, input: &str, args: &[&str]) -> String {
 fn by_label(plan: &Plan, manager: &Node, proxy: IpAddr, networks: usize) -> Took {
     let names: Vec<_> = (0..networks).map(|i| format!("{{name: net{i}}}")).collect();
     let manifest = format!(
-        "apiVersion: skep.dev/v1alpha1
+        "apiVersion: skep.dev/v1
 kind: ServiceCluster
 metadata: {{name: bench}}
 spec:

@@ -46,7 +46,7 @@ pub fn measure() -> Vec<Rolled> {
         &["install", "--image", "localhost:5000/skep:dev"],
     );
     let manifest = format!(
-        "apiVersion: skep.dev/v1alpha1
+        "apiVersion: skep.dev/v1
 kind: ServiceCluster
 metadata: {{name: bench}}
 spec:

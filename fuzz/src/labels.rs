@@ -18,7 +18,7 @@ use skep::world::{
 
 const CLUSTER: &str = "east";
 const NEIGHBOUR: &str = "neighbour";
-const MANIFEST: &str = "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: east}\nspec: {default: true}\n";
+const MANIFEST: &str = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: east}\nspec: {default: true}\n";
 
 /// Reads, routes, encodes, decodes and compiles what the labels ask for. A line is `key=value`;
 /// `~` stands for `com.docker.lb.` and `^` for `skep.`, so that a mutation need not find them.

@@ -21,9 +21,6 @@ pub(super) use moves::{common, standing};
 pub(super) use value::shift;
 pub use value::{convert, document};
 
-/// What stands before the version in `apiVersion`.
-pub const GROUP: &str = "skep.dev";
-
 /// A version of the API, older ones first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {

@@ -153,7 +153,7 @@ pub enum SchemaKind {
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct VersionArg {
     /// Version of the API, such as v1 or skep.dev/v1alpha1 [default: v1]
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", add = complete::versions())]
     pub api_version: Option<Version>,
 }
 
@@ -235,7 +235,7 @@ pub struct ConvertManifestArgs {
     #[command(flatten)]
     pub files: FilesArgs,
     /// Version to rewrite them in
-    #[arg(long, value_name = "VERSION", default_value = "v1")]
+    #[arg(long, value_name = "VERSION", default_value = "v1", add = complete::versions())]
     pub to: Version,
     /// Where the manifests go; - is standard output
     #[arg(short, long, value_name = "FILE")]
@@ -330,7 +330,7 @@ pub struct DiffArgs {
     pub selector: Option<Selector>,
     /// Version of the API to compare in, such as v1 or skep.dev/v1alpha1 [default: that of each
     /// manifest]
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", add = complete::versions())]
     pub api_version: Option<Version>,
 }
 

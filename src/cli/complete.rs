@@ -10,7 +10,7 @@ use super::args::Global;
 use super::session::{Session, View};
 use super::sources::reference;
 use super::terminal::Terminal;
-use crate::api::schema;
+use crate::api::{Version, schema};
 use crate::world::certificates::certificates;
 use crate::world::sources;
 
@@ -75,6 +75,12 @@ pub fn fields() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(schema::fields(&schema::service_cluster())))
 }
 
+/// Versions of the API.
+#[must_use]
+pub fn versions() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(Version::ALL.map(|v| v.word().to_owned()).to_vec()))
+}
+
 /// Forms of output of `get`.
 #[must_use]
 pub fn forms() -> ArgValueCandidates {
@@ -134,5 +140,11 @@ mod tests {
         let text = for_docker(words);
         assert!(text.starts_with("routes\tShow where"), "{text}");
         assert!(text.ends_with("\n:4\n"), "{text}");
+    }
+
+    #[test]
+    fn versions_of_the_api_complete() {
+        let words = ["docker-skep", "get", "--api-version", ""].map(OsString::from);
+        assert_eq!(for_docker(words.to_vec()), "v1alpha1\nv1\n:4\n");
     }
 }

@@ -131,7 +131,7 @@ mod tests {
 
     fn text(name: &str, replicas: u64) -> String {
         format!(
-            "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec: {{proxy: {{replicas: {replicas}}}}}\n"
+            "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec: {{proxy: {{replicas: {replicas}}}}}\n"
         )
     }
 
@@ -178,6 +178,16 @@ mod tests {
             planned(&[(1, "source/shop")], true, std::slice::from_ref(&east)).writes,
             apply(east, 1, false)
         );
+    }
+
+    #[test]
+    fn the_same_in_another_version_of_the_api_is_left_alone() {
+        for version in crate::api::Version::ALL {
+            let mut east = cluster("east", 2);
+            east.stated = version;
+            let plan = planned(&[(2, "source/shop")], true, &[east]);
+            assert_eq!(plan, SourcePlan::default());
+        }
     }
 
     #[test]

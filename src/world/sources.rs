@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::world::testing::story;
 
-    const SHOP: &str = "apiVersion: skep.dev/v1alpha1
+    const SHOP: &str = "apiVersion: skep.dev/v1
 kind: Source
 metadata: {name: shop}
 spec: {url: \"https://git.example.com/shop.git\"}

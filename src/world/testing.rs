@@ -243,7 +243,7 @@ impl Story {
 #[must_use]
 pub fn manifest(name: &str, spec: &str) -> String {
     format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata:\n  name: {name}\nspec: {spec}\n"
+        "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata:\n  name: {name}\nspec: {spec}\n"
     )
 }
 

@@ -73,7 +73,7 @@ pub fn world(
 
 fn cluster(name: &str, spec: &str) -> Config {
     let text = format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata:\n  name: {name}\nspec: {spec}\n"
+        "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata:\n  name: {name}\nspec: {spec}\n"
     );
     let labels = [
         ("dev.skep.kind", "ServiceCluster"),

@@ -111,7 +111,7 @@ pub fn node_labels(number: u8) -> Value {
 /// A service cluster on one node: `networks` as they stand in the manifest.
 pub fn manifest(name: &str, host_node: &str, port: u16, networks: &str) -> String {
     format!(
-        "apiVersion: skep.dev/v1alpha1
+        "apiVersion: skep.dev/v1
 kind: ServiceCluster
 metadata: {{name: {name}}}
 spec:

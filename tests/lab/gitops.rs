@@ -96,7 +96,7 @@ fn followed() {
     let first = repo.push();
     let server = Server::start(&repo);
     apply(&format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: lab}}\nspec: {{url: 'git://{}/shop.git', path: clusters, interval: 1h, prune: true}}\n",
+        "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: lab}}\nspec: {{url: 'git://{}/shop.git', path: clusters, interval: 1h, prune: true}}\n",
         Server::address()
     ));
     in_sync(&first);

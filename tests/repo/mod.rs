@@ -172,7 +172,7 @@ pub fn free_port() -> u16 {
 /// A small cluster's manifest.
 pub fn cluster(name: &str, replicas: u32) -> String {
     format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec:\n  networks: [{{name: {name}net, create: {{}}}}]\n  proxy: {{replicas: {replicas}, publish: {{mode: none}}}}\n"
+        "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {{name: {name}}}\nspec:\n  networks: [{{name: {name}net, create: {{}}}}]\n  proxy: {{replicas: {replicas}, publish: {{mode: none}}}}\n"
     )
 }
 

@@ -5,7 +5,7 @@ use super::{canonical, manifests, yaml};
 use crate::api::ServiceCluster;
 use crate::api::value::{ByteSize, Cpus};
 
-const HEAD: &str = "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: a}\n";
+const HEAD: &str = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: a}\n";
 
 /// A manifest that must be good.
 fn good(spec: &str) -> ServiceCluster {
@@ -70,7 +70,7 @@ fn no_networks_and_an_empty_list_of_networks_stay_different() {
 
 #[test]
 fn what_skep_writes_itself_is_dropped_and_never_a_fault() {
-    let text = "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: a, generation: many, creationTimestamp: [1]}\nstatus: 7\n";
+    let text = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: a, generation: many, creationTimestamp: [1]}\nstatus: 7\n";
     let parsed = manifests("", text);
     assert_eq!(parsed.faults, []);
     assert_eq!(parsed.clusters[0].status, None);
@@ -216,7 +216,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 
 #[test]
 fn a_fault_is_one_line_whatever_was_written() {
-    let text = "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: east}\nspec: {proxy: {publish: {https: \"44\\n\\e[31m3\"}}}\n";
+    let text = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: east}\nspec: {proxy: {publish: {https: \"44\\n\\e[31m3\"}}}\n";
     let faults = manifests("x", text).faults;
     assert_eq!(faults.len(), 1);
     assert!(
@@ -231,7 +231,7 @@ fn a_fault_is_one_line_whatever_was_written() {
 
 #[test]
 fn of_thousands_of_faults_the_first_are_told() {
-    let mut text = "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: east}\nspec:\n  networks:\n".to_owned();
+    let mut text = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: east}\nspec:\n  networks:\n".to_owned();
     text.push_str(&"  - {name: again}\n".repeat(30_000));
     let faults = manifests("x", &text).faults;
     assert_eq!(faults.len(), super::load::FAULTS_MAX + 1);

@@ -4,7 +4,7 @@ use crate::api::parse::manifests;
 /// The faults of a spec, as `path: message` lines.
 fn faults(spec: &str) -> Vec<String> {
     let text = format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {{name: a}}\nspec: {spec}\n"
+        "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {{name: a}}\nspec: {spec}\n"
     );
     manifests("", &text)
         .faults
@@ -157,7 +157,7 @@ fn every_key_that_cannot_be_used_is_told_at_its_place() {
 fn validation_needs_no_text() {
     let parsed = manifests(
         "",
-        "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: a}\n",
+        "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: a}\n",
     );
     let mut cluster = parsed.clusters[0].clone();
     cluster.metadata.name = "x".repeat(33);

@@ -20,7 +20,7 @@ fn sources_are_what_is_asked_for_when_the_kind_is_named() {
     assert!(asked(&["source".to_owned(), "sc/a".to_owned()]).is_err());
 }
 
-const SHOP: &str = "apiVersion: skep.dev/v1alpha1
+const SHOP: &str = "apiVersion: skep.dev/v1
 kind: Source
 metadata: {name: shop}
 spec: {url: 'https://git.example.com/shop.git', ref: main}

@@ -11,7 +11,7 @@ pub use play::play;
 
 /// The services that the frames are sent to.
 pub const TABLE: &str = r#"
-clusters: {frames: "{default: true, traffic: {requestTimeout: 5s}}"}
+clusters: {frames: "{default: true, traffic: {timeouts: {request: 5s}}}"}
 groups:
   - name: services
     services:
