@@ -106,8 +106,8 @@ const FILES: &[&str] = &[
     "source hook shop --secret-file",
 ];
 
-const EAST: &str = "apiVersion: skep.dev/v1alpha1\nkind: ServiceCluster\nmetadata: {name: east}\nspec: {networks: [{name: eastnet, create: {}}]}\n";
-const SOURCE: &str = "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {name: shop}\nspec: {url: 'https://git.example.com/shop.git'}\n";
+const EAST: &str = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: east}\nspec: {networks: [{name: eastnet, create: {}}]}\n";
+const SOURCE: &str = "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {name: shop}\nspec: {url: 'https://git.example.com/shop.git'}\n";
 
 /// A folder with the files that verbs read, the socket of an engine, and the binary, all open to
 /// whoever may not do more.

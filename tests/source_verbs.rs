@@ -26,7 +26,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 /// Source `shop` with some lines more in its spec.
 fn source(url: &str, rest: &str) -> String {
     format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: shop, labels: {{team: web}}}}\nspec:\n  url: {url}\n{rest}"
+        "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: shop, labels: {{team: web}}}}\nspec:\n  url: {url}\n{rest}"
     )
 }
 

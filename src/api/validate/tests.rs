@@ -139,7 +139,7 @@ fn subnets_are_ipv4_networks_with_room() {
 fn every_key_that_cannot_be_used_is_told_at_its_place() {
     let good = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti a";
     let text = format!(
-        "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: a}}\nspec:\n  url: https://h/r\n  verify:\n    sshKeys:\n    - {good}\n    - nonsense\n    - a@example.com {good}\n"
+        "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: a}}\nspec:\n  url: https://h/r\n  verify:\n    sshKeys:\n    - {good}\n    - nonsense\n    - a@example.com {good}\n"
     );
     let parsed = manifests("f.yaml", &text);
     let told: Vec<String> = parsed.faults.iter().map(ToString::to_string).collect();
