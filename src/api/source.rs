@@ -51,6 +51,7 @@ pub struct SourceSpec {
     pub ca: Option<String>,
     /// Whose signature a commit must carry to be applied. Omitted: signatures are not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Verify")]
     pub verify: Option<Verify>,
     /// Delete clusters that this source applied and that the folder no longer declares.
     #[serde(default)]

@@ -62,6 +62,10 @@ const STRING_MAPS: [&str; 6] = [
     "options",
 ];
 
+/// Sections that are not optional once they are written: an empty one must not switch off what it
+/// is there for.
+const STRICT: [&str; 1] = ["verify"];
+
 impl Node {
     /// The tree as a value for serde. An empty section counts as a missing one.
     pub fn to_value(&self) -> Value {
@@ -70,6 +74,7 @@ impl Node {
 
     fn value_under(&self, key: &str) -> Value {
         match &self.content {
+            Content::Null if STRICT.contains(&key) => Value::Object(Map::new()),
             Content::Null | Content::Gone => Value::Null,
             Content::Literal(value, _) => value.clone(),
             Content::Text(text) => Value::String(text.clone()),
@@ -81,10 +86,11 @@ impl Node {
                     .collect(),
             ),
             Content::Map(entries) => {
-                let keep_null = STRING_MAPS.contains(&key);
+                let own = STRING_MAPS.contains(&key);
+                let keep_null = |e: &Entry| own || STRICT.contains(&e.key.as_str());
                 let map: Map<String, Value> = entries
                     .iter()
-                    .filter(|e| keep_null || !matches!(e.value.content, Content::Null))
+                    .filter(|e| keep_null(e) || !matches!(e.value.content, Content::Null))
                     .map(|e| (e.key.clone(), e.value.value_under(&e.key)))
                     .collect();
                 Value::Object(map)

@@ -97,6 +97,7 @@ fn the_schema_of_sources_agrees_with_the_parser() {
         ("{url: 'https://me:x@h/r'}", false),
         ("{url: 'https://h/r', interval: 5}", false),
         ("{url: 'https://h/r', branch: main}", false),
+        ("{url: 'https://h/r', verify: ~}", false),
         ("{url: 'https://h/r', verify: {}}", false),
         ("{url: 'https://h/r', verify: {sshKeys: []}}", false),
     ];

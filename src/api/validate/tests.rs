@@ -154,6 +154,24 @@ fn every_key_that_cannot_be_used_is_told_at_its_place() {
 }
 
 #[test]
+fn an_empty_verify_is_a_fault_and_not_the_same_as_none() {
+    for verify in [
+        "verify:",
+        "verify: ~",
+        "verify: {}",
+        "verify: {sshKeys: }",
+        "verify: {sshKeys: []}",
+    ] {
+        let text = format!(
+            "apiVersion: skep.dev/v1alpha1\nkind: Source\nmetadata: {{name: a}}\nspec:\n  url: https://h/r\n  {verify}\n"
+        );
+        let faults = manifests("", &text).faults;
+        let paths: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(paths, ["spec.verify.sshKeys"], "{verify}");
+    }
+}
+
+#[test]
 fn validation_needs_no_text() {
     let parsed = manifests(
         "",
