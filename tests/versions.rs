@@ -174,13 +174,23 @@ async fn a_stored_document_keeps_its_version_and_warns_when_it_is_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_in_another_version_writes_nothing_and_a_change_is_stored_as_it_is_stated() {
+async fn the_same_in_a_newer_version_is_stored_once_and_in_an_older_one_never() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&old(""), &["--set", "a"]).await.ok();
+    let others = swarm.apply(&new(""), &["--set", "b"]).await;
+    assert_eq!(others.ok(), "servicecluster/east unchanged\n");
+    assert_eq!(swarm.generation().await, 1);
+    let own = ["--set", "a"];
+    let newer = swarm.apply(&new(""), &own).await;
+    assert_eq!(newer.ok(), "servicecluster/east configured\n");
+    assert!(!newer.err.contains("deprecated"), "{}", newer.err);
+    for same in [new(""), old("")] {
+        let same = swarm.apply(&same, &own).await;
+        assert_eq!(same.ok(), "servicecluster/east unchanged\n");
+    }
+    assert_eq!(swarm.generation().await, 2);
     let swarm = Swarm::new().await;
     swarm.apply(&old(""), &[]).await.ok();
-    let same = swarm.apply(&new(""), &[]).await;
-    assert_eq!(same.ok(), "servicecluster/east unchanged\n");
-    assert!(!same.err.contains("deprecated"), "{}", same.err);
-    assert_eq!(swarm.generation().await, 1);
     let more = "  proxy: {replicas: 3}\n";
     let change = swarm.apply(&new(more), &[]).await;
     assert_eq!(change.ok(), "servicecluster/east configured\n");
@@ -417,7 +427,7 @@ async fn a_config_that_a_stack_deployed_is_read_in_either_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sources_keep_their_version_too() {
+async fn sources_have_versions_too() {
     let swarm = Swarm::new().await;
     let source = |version: &str| {
         format!(
@@ -427,8 +437,6 @@ async fn sources_keep_their_version_too() {
     let said = swarm.apply(&source("v1alpha1"), &[]).await;
     assert_eq!(said.ok(), "source/shop created\n");
     assert_eq!(said.err.matches("deprecated").count(), 1, "{}", said.err);
-    let said = swarm.apply(&source("v1"), &[]).await;
-    assert_eq!(said.ok(), "source/shop unchanged\n");
     for (more, version) in [(None, "v1"), (Some("--api-version=v1alpha1"), "v1alpha1")] {
         let mut args = vec!["get", "source", "shop", "-o", "jsonpath={.apiVersion}"];
         args.extend(more);
@@ -444,4 +452,8 @@ async fn sources_keep_their_version_too() {
         "{}",
         told.out
     );
+    for (version, what) in [("v1", "configured"), ("v1alpha1", "unchanged")] {
+        let said = swarm.apply(&source(version), &[]).await;
+        assert_eq!(said.ok(), format!("source/shop {what}\n"));
+    }
 }

@@ -161,6 +161,16 @@ pub fn would_apply<D: Stored>(
         return Ok(Applied { outcome, ..after });
     }
     if let Some(manager) = by.refused(found) {
+        if declared
+            .in_force()
+            .is_some_and(|(_, one)| parse::same(one, resource))
+        {
+            // It says the same; only in a newer version.
+            return Ok(Applied {
+                outcome: Outcome::Unchanged,
+                generation: newest.generation,
+            });
+        }
         return Err(Error::Managed {
             name: name(),
             manager,
@@ -195,10 +205,14 @@ async fn world(engine: &Engine) -> Result<World, Error> {
     })
 }
 
-/// What storing a resource over its newest revision and the one in force comes to.
+/// What storing a resource over its newest revision and the one in force comes to. The same in a
+/// newer version is stored, so that a document leaves a version that is deprecated; the same in an
+/// older one is not, so that nobody undoes that.
 fn after<R: Manifest>(newest: &Revision, accepted: Option<(u64, &R)>, resource: &R) -> Applied {
     let same = accepted.is_some_and(|(generation, accepted)| {
-        generation == newest.generation && parse::same(accepted, resource)
+        generation == newest.generation
+            && parse::same(accepted, resource)
+            && accepted.stated() >= resource.stated()
     });
     let (outcome, generation) = if same {
         (Outcome::Unchanged, newest.generation)

@@ -40,6 +40,6 @@ fn check(version: Version, names: &[String]) -> Check {
     };
     let newest = Version::NEWEST;
     Check::warning("versions", version.word(), found).hint(format!(
-        "rewrite their manifests with `skep convert manifest -f FILE`; the next change that is applied in {newest} is stored so"
+        "rewrite their manifests with `skep convert manifest -f FILE` and apply them: they are stored in {newest} then, and nothing else changes"
     ))
 }
