@@ -202,6 +202,27 @@ async fn versions_of_the_routes_that_come_and_go_cost_few_writes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_newer_operator_told_is_not_taken_away_while_the_rest_is_true() {
+    let sim = swarm().await;
+    let _operator = operator(&sim, 1);
+    apply(&sim, &manifest("east", EAST)).await;
+    until(&sim, "east stands", east_stands).await;
+    sleep(Duration::from_secs(30)).await;
+    let newest = skep::world::declared::declared(&world(&sim).await)["east"]
+        .newest()
+        .cloned()
+        .unwrap();
+    let told = &newest.labels[names::LABEL_STATUS];
+    let more = told.replacen('{', r#"{"fromTheFuture":1,"#, 1);
+    store::write_label(&sim.engine(), &newest, names::LABEL_STATUS, &more)
+        .await
+        .unwrap();
+    let writes = sim.writes();
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(sim.writes(), writes, "{:?}", sim.calls());
+}
+
+#[tokio::test(start_paused = true)]
 async fn drift_is_put_back() {
     let sim = swarm().await;
     let _operator = operator(&sim, 1);

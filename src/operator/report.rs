@@ -13,7 +13,7 @@ use crate::control::{ProxyState, wire};
 use crate::names;
 use crate::plan::Plan;
 use crate::status::build::{StatusInputs, status};
-use crate::status::{FileCertificate, Part, ProxyReport, Refusal};
+use crate::status::{FileCertificate, Part, ProxyReport, Refusal, WAITING};
 use crate::store;
 use crate::world::declared::Declared;
 
@@ -58,6 +58,13 @@ impl Context {
         if let Some(left) = self.unsettled(declared, &status) {
             return Ok(Some(left));
         }
+        // It may hold words of a newer operator, which we do not know and do not take away: else
+        // the two would write it in turns for as long as both run.
+        let is_told = newest.labels.contains_key(names::LABEL_STATUS);
+        if is_told && declared.status.as_ref() == Some(&status) {
+            self.lock_attempted().remove(&declared.name);
+            return Ok(None);
+        }
         store::write_status(&self.engine, newest, &status).await?;
         // The status tells it from now on, and forgets it when another definition is reached.
         self.lock_attempted().remove(&declared.name);
@@ -79,12 +86,14 @@ impl Context {
     /// How long a new status waits. What other replicas tell is up to a second old, so where there
     /// are any a status must have stood for a while, and for longer with each later replica:
     /// otherwise they would correct each other. So must one that tells of nothing but another
-    /// version of the routes: an application that rolls would cost a write for every task.
+    /// version of the routes, or of proxies that have yet to take it: an application that rolls
+    /// would cost a write or two for every task.
     fn unsettled(&self, declared: &Declared, status: &Status) -> Option<Duration> {
         let key = format!("status of {}", declared.name);
         let before = declared.status.as_ref();
-        let version_only = before.is_some_and(|before| same_but_version(before, status));
-        if before == Some(status) || !(self.peers.exist() || version_only) {
+        let passes =
+            before.is_some_and(|it| same_but_version(it, status) || begins_to_wait(it, status));
+        if before == Some(status) || !(self.peers.exist() || passes) {
             self.holds.clear(&key);
             return None;
         }
@@ -146,6 +155,18 @@ fn same_but_version(one: &Status, other: &Status) -> bool {
     without(one) == without(other)
 }
 
+/// Whether proxies that had everything have yet to take what is new, as they do for a moment at
+/// every change.
+fn begins_to_wait(before: &Status, now: &Status) -> bool {
+    let programmed = |status: &Status| {
+        let mut conditions = status.conditions.iter();
+        let found = conditions.find(|it| it.kind == ConditionType::Programmed);
+        found.map(|it| (it.status, it.reason.clone()))
+    };
+    programmed(before).is_some_and(|(status, _)| status == ConditionStatus::True)
+        && programmed(now).is_some_and(|(_, reason)| reason == WAITING)
+}
+
 /// What a connected proxy says, as the status understands it.
 pub(super) fn report_of(proxy: ProxyState) -> ProxyReport {
     let certificates = proxy.certificates.iter().map(|one| FileCertificate {
@@ -188,4 +209,36 @@ pub(super) fn now() -> String {
 /// Now, in seconds since 1970.
 pub(super) fn since_epoch() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Condition;
+
+    fn programmed(status: ConditionStatus, reason: &str) -> Status {
+        Status {
+            conditions: vec![Condition {
+                kind: ConditionType::Programmed,
+                status,
+                reason: reason.to_owned(),
+                message: String::new(),
+                observed_generation: 1,
+                last_transition_time: String::new(),
+            }],
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn only_a_wait_that_begins_is_held_back() {
+        use ConditionStatus::{False, True};
+        let stands = programmed(True, "Acknowledged");
+        let waits = programmed(False, WAITING);
+        assert!(begins_to_wait(&stands, &waits));
+        assert!(!begins_to_wait(&waits, &stands), "it is good news");
+        assert!(!begins_to_wait(&waits, &waits));
+        assert!(!begins_to_wait(&stands, &programmed(False, "Refused")));
+        assert!(!begins_to_wait(&Status::default(), &waits));
+    }
 }

@@ -16,6 +16,8 @@ use crate::world::{Claim, Declared, Service, UpdateState};
 const LONGEST: usize = 2_000;
 /// Programmed, but for what single services ask and proxies refuse.
 const PARTLY: &str = "RoutesRefused";
+/// Proxies have yet to take what is published.
+pub(crate) const WAITING: &str = "Pending";
 
 /// A condition without its times.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -332,7 +334,7 @@ fn acknowledged(
         );
         Finding::fails(kind, "NotConnected", message)
     } else {
-        Finding::fails(kind, "Pending", message)
+        Finding::fails(kind, WAITING, message)
     }
 }
 
