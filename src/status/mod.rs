@@ -13,6 +13,7 @@ pub mod source;
 use serde::{Deserialize, Serialize};
 
 pub use build::{StatusInputs, status};
+pub use delivery::of as proxies_of;
 pub use mark::mark;
 
 /// What one connected proxy says of itself.
