@@ -202,7 +202,12 @@ async fn a_refusal_is_seen_in_the_fleet_until_it_is_mended() {
         proxy.next(Err("no room".to_owned())).await.type_url,
         BACKEND
     );
-    let refused = |fleet: &[ProxyState]| fleet.iter().any(|p| p.nack.as_deref() == Some("no room"));
+    let reason = |fleet: &[ProxyState]| {
+        let refused = fleet.first()?.refused.first()?;
+        Some((refused.name.clone(), refused.reason.clone()))
+    };
+    let wanted = Some(("a.test".to_owned(), "no room".to_owned()));
+    let refused = |fleet: &[ProxyState]| reason(fleet) == wanted;
     let fleet = operator.fleet("refusal", refused).await;
     assert_eq!(fleet[0].acked, None);
     assert_eq!(proxy.next(Ok(())).await.type_url, ROUTE);
@@ -211,7 +216,7 @@ async fn a_refusal_is_seen_in_the_fleet_until_it_is_mended() {
     assert_eq!(proxy.next(Ok(())).await.removed, ["a.test/"]);
     operator.acked(&mended).await;
     operator
-        .fleet("mended", |fleet| fleet[0].nack.is_none())
+        .fleet("mended", |fleet| reason(fleet).is_none())
         .await;
 }
 
@@ -250,7 +255,7 @@ async fn a_proxy_that_names_what_it_refuses_is_not_sent_the_rest_again() {
     assert_eq!(proxy.next(Ok(())).await.removed, ["c.test"]);
     operator.acked(&mended).await;
     let fleet = operator.server.fleet("east");
-    assert!(fleet[0].refused.is_empty() && fleet[0].nack.is_none());
+    assert!(fleet[0].refused.is_empty() && fleet[0].refused_whole.is_none());
 }
 
 #[tokio::test]

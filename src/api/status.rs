@@ -54,8 +54,11 @@ pub struct ProxyCounts {
 pub struct DeliveryStatus {
     /// Version of the routes in force: a hash of all of them. Empty: not known.
     pub version: String,
+    /// Which running proxies this tells of: a hash of their task ids.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub of: String,
     /// Running proxies that have not all of it, the first 20, those that need attention first. A
-    /// running proxy that is not listed has all of it, as long as `more` is 0.
+    /// proxy among `of` that is not listed has all of it, as long as `more` is 0.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<ProxyStatus>,
     /// So many more have not all of it.

@@ -207,7 +207,9 @@ mod tests {
     use crate::world::{Node, Service, Task, TaskState, World};
 
     fn declared() -> Declared {
-        let cluster = east();
+        let mut cluster = east();
+        let status = cluster.status.as_mut().unwrap();
+        status.delivery.of = crate::status::proxies_of(["t2"].into_iter());
         Declared {
             name: "east".into(),
             status: cluster.status.clone(),
@@ -308,7 +310,10 @@ mod tests {
             "unknown NotConnected -"
         );
         let mut declared = declared();
-        declared.status.as_mut().unwrap().proxies.running = 2;
+        // As many proxies, and another one among them, of which nobody has heard.
+        let delivery = &mut declared.status.as_mut().unwrap().delivery;
+        delivery.version = "v2".into();
+        delivery.of = crate::status::proxies_of(["t0"].into_iter());
         let text = render(&declared, &view(), Version::NEWEST, now()).unwrap();
         assert!(!text.contains("Acknowledged"), "{text}");
         assert_eq!(line(|d| d.more = 3), "unknown unknown -");

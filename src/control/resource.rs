@@ -108,9 +108,7 @@ pub struct ProxyState {
     pub acked: Option<String>,
     /// [`Snapshot::version`] of which it has taken or refused everything; `None` before the first.
     pub settled: Option<String>,
-    /// What it refused last, when it has not been mended since.
-    pub nack: Option<String>,
-    /// The part of `nack` that is not told one by one in `refused`.
+    /// What it refused last and is not told one by one in `refused`, until that is mended.
     pub refused_whole: Option<String>,
     /// What of the published it does not take, one by one.
     pub refused: Vec<Refused>,

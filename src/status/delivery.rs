@@ -3,6 +3,7 @@
 
 use super::ProxyReport;
 use crate::api::status::{DeliveryStatus, ProxyStatus};
+use crate::names;
 
 /// So many proxies are named.
 const MOST: usize = 20;
@@ -14,15 +15,31 @@ pub(super) fn delivery<'a>(
     running: impl Iterator<Item = (&'a str, Option<&'a ProxyReport>)>,
     wanted: &str,
 ) -> DeliveryStatus {
+    if wanted.is_empty() {
+        return DeliveryStatus::default();
+    }
+    let running: Vec<_> = running.collect();
+    let of = of(running.iter().map(|(task, _)| *task));
     let mut behind: Vec<(u8, ProxyStatus)> = running
+        .into_iter()
         .filter_map(|(task, report)| behind(task, report, wanted))
         .collect();
     behind.sort_by(|a, b| (a.0, &a.1.task).cmp(&(b.0, &b.1.task)));
     DeliveryStatus {
         version: wanted.to_owned(),
+        of,
         more: behind.len().saturating_sub(MOST) as u64,
         behind: behind.into_iter().take(MOST).map(|(_, one)| one).collect(),
     }
+}
+
+/// Which proxies a status tells of, from the ids of their tasks in any order: those of another
+/// moment may be as many, and yet others.
+#[must_use]
+pub fn of<'a>(running: impl Iterator<Item = &'a str>) -> String {
+    let mut ids: Vec<&str> = running.collect();
+    ids.sort_unstable();
+    names::content_hash(ids.join("\n").as_bytes())
 }
 
 /// What a proxy lacks, with how soon somebody should look at it; `None`: nothing.
@@ -108,6 +125,18 @@ mod tests {
             "t2 PartlyRefused v2 no such secret; 1 more",
         ];
         assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn other_proxies_are_told_apart_though_they_are_as_many() {
+        let of = |tasks: &[&str], version| {
+            let fleet = tasks.iter().map(|task| (*task, None));
+            delivery(fleet, version).of
+        };
+        assert_eq!(of(&["t1", "t2"], "v1"), of(&["t2", "t1"], "v2"));
+        assert_ne!(of(&["t1", "t2"], "v1"), of(&["t1", "t3"], "v1"));
+        // Where nothing is in force there is nothing to tell of anybody.
+        assert_eq!(of(&["t1"], ""), "");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use build::{StatusInputs, status};
 pub(crate) use conditions::WAITING;
+pub use delivery::of as proxies_of;
 pub use mark::mark;
 
 /// What one connected proxy says of itself.

@@ -205,11 +205,19 @@ async fn start(theatre: &Theatre, cluster: &str, table: &RouteTable, refused: &[
         loop {
             changes.borrow_and_update();
             let fleet = theatre.server.fleet(cluster);
-            if let Some(nack) = fleet.iter().find_map(|proxy| proxy.nack.clone()) {
-                let named = |name: &String| nack.contains(&format!("{name}: "));
-                let foreseen = !refused.is_empty() && refused.iter().all(named);
-                assert!(foreseen, "the proxy of {cluster} refuses its table: {nack}");
-                return;
+            for proxy in &fleet {
+                let whole = proxy.refused_whole.as_ref();
+                assert_eq!(whole, None, "the proxy of {cluster} refuses its table");
+                let named: Vec<&String> = proxy.refused.iter().map(|one| &one.name).collect();
+                let foreseen = proxy.refused.iter().all(|one| refused.contains(&one.name));
+                assert!(
+                    foreseen,
+                    "the proxy of {cluster} refuses {:?}",
+                    proxy.refused
+                );
+                if !named.is_empty() && refused.iter().all(|name| named.contains(&name)) {
+                    return;
+                }
             }
             if fleet
                 .iter()

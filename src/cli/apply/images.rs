@@ -10,6 +10,7 @@ use futures_util::stream::iter;
 use crate::api::ServiceCluster;
 use crate::cli::get::reference;
 use crate::cli::session::{Session, View};
+use crate::swarm::Error;
 use crate::world::World;
 
 /// All questions together take so long at most.
@@ -41,7 +42,8 @@ pub async fn warn(session: &Session, view: &View, clusters: &[ServiceCluster]) {
 }
 
 enum Found {
-    /// Here or in the registry; or this engine does not let us ask.
+    /// Here or in the registry; or there is no telling: this engine does not let us ask, or the
+    /// registry wants credentials, which nodes may have and we do not send.
     Perhaps,
     /// Not here, and what the engine says of the registry.
     Nowhere(String),
@@ -53,10 +55,25 @@ async fn look(session: &Session, image: &str) -> Found {
     }
     let asked = tokio::time::timeout(REGISTRY, session.engine.registry_has(image));
     match asked.await {
-        Ok(Ok(())) => Found::Perhaps,
-        Ok(Err(error)) => Found::Nowhere(error.to_string()),
+        Ok(answer) => told(answer),
         Err(_) => Found::Nowhere(format!("no answer within {} s", REGISTRY.as_secs())),
     }
+}
+
+/// What the answer for a registry tells.
+fn told(answer: Result<(), Error>) -> Found {
+    match answer {
+        Err(error) if !wants_credentials(&error) => Found::Nowhere(error.to_string()),
+        _ => Found::Perhaps,
+    }
+}
+
+/// Whether the registry says no more to somebody without credentials. Engines hand that on as 401
+/// or 403, or as a failure of their own with the registry's words.
+fn wants_credentials(error: &Error) -> bool {
+    let text = error.to_string().to_ascii_lowercase();
+    let words = ["denied", "unauthorized", "no basic auth credentials"];
+    matches!(error, Error::Denied { .. }) || words.iter().any(|word| text.contains(word))
 }
 
 /// The images that manifests name, with the clusters; those that already run somewhere are left
@@ -95,12 +112,44 @@ mod tests {
     use super::*;
     use crate::cli::get::tests::east;
     use crate::world::{Service, Task, TaskState};
+    use http::StatusCode;
 
     fn with_image(name: &str, image: &str) -> ServiceCluster {
         let mut cluster = east();
         cluster.metadata.name = name.into();
         cluster.spec.proxy.image = Some(image.into());
         cluster
+    }
+
+    #[test]
+    fn a_registry_that_wants_credentials_is_no_evidence_and_one_that_lacks_the_image_is() {
+        let nowhere = |status: StatusCode, message: &str| {
+            let text = format!(r#"{{"message":"{message}"}}"#);
+            let error = Error::from_answer("ask the registry", "h", status, &text);
+            matches!(told(Err(error)), Found::Nowhere(_))
+        };
+        for (status, message) in [
+            (StatusCode::UNAUTHORIZED, "authentication required"),
+            (StatusCode::FORBIDDEN, "no access to the resource"),
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Get https://r/v2/skep/manifests/2: no basic auth credentials",
+            ),
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "failed to resolve r/skep:2: 401 Unauthorized",
+            ),
+            (
+                StatusCode::NOT_FOUND,
+                "pull access denied for skep, repository does not exist or may require 'docker login'",
+            ),
+        ] {
+            assert!(!nowhere(status, message), "{message}");
+        }
+        assert!(nowhere(StatusCode::NOT_FOUND, "manifest unknown"));
+        let lookup = "lookup r: no such host";
+        assert!(nowhere(StatusCode::INTERNAL_SERVER_ERROR, lookup));
+        assert!(matches!(told(Ok(())), Found::Perhaps));
     }
 
     #[test]

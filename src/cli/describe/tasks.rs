@@ -8,6 +8,7 @@ use crate::api::status::DeliveryStatus;
 use crate::cli::age::age;
 use crate::cli::table::Table;
 use crate::names::{LABEL_CLUSTER, LABEL_TEMPLATE};
+use crate::status::proxies_of;
 use crate::world::{Service, Task, World};
 
 /// The proxy tasks that are meant to run, and the last failure of each place that has none.
@@ -29,11 +30,11 @@ pub(super) fn proxies(cluster: &ServiceCluster, world: &World, now: OffsetDateTi
     });
     for service in services {
         let serving = world.tasks_of(&service.id).filter(|task| task.serves());
-        let serving = serving.count() as u64;
-        // A status that counts other proxies is of another moment: it says nothing of these.
-        let status = cluster.status.as_ref();
-        let status = status.filter(|status| status.proxies.running == serving);
-        let delivery = status.map(|status| &status.delivery);
+        let serving = proxies_of(serving.map(|task| task.id.as_str()));
+        // A status of other proxies is of another moment: it says nothing of these, though they
+        // may be as many.
+        let delivery = cluster.status.as_ref().map(|status| &status.delivery);
+        let delivery = delivery.filter(|delivery| delivery.of == serving);
         let mut tasks: Vec<&Task> = world.tasks_of(&service.id).collect();
         tasks.sort_by(|a, b| {
             (a.slot, &a.node, &b.created_at).cmp(&(b.slot, &b.node, &a.created_at))

@@ -1,16 +1,32 @@
 //! Fewer proxies than wanted because somebody meant it so: a node was drained or paused, or a proxy
-//! that is being replaced still finishes its requests. That is worth a word, and no failure.
+//! that is being replaced still finishes its requests. That is worth a word, and no failure while
+//! others serve.
 
-use super::Patient;
+use super::{Check, Patient};
 use crate::world::{Availability, Declared, Service, Task, TaskState};
 
-/// What keeps proxies of a cluster away on purpose, while others still serve.
+/// What keeps proxies of a cluster away on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expected {
+    /// Whether others serve meanwhile.
+    served: bool,
     /// What is the matter.
-    pub found: String,
+    found: String,
     /// What to do about it.
-    pub hint: String,
+    hint: String,
+}
+
+impl Expected {
+    /// A warning; a failure where nobody is served: what is to be expected is known then, and
+    /// clients are without an answer all the same.
+    pub(super) fn check(self, area: &'static str, cluster: &str) -> Check {
+        let check = if self.served {
+            Check::warning(area, cluster, self.found)
+        } else {
+            Check::failed(area, cluster, self.found)
+        };
+        check.hint(self.hint)
+    }
 }
 
 /// Why a cluster has fewer proxies than wanted, when that is to be expected.
@@ -18,16 +34,24 @@ pub(super) fn expected(patient: &Patient, declared: &Declared) -> Option<Expecte
     let world = &patient.view.world;
     let mut own = world.services.values();
     let own = own.find(|service| service.is_proxy_of(&declared.name))?;
-    if finishing(patient, own) {
+    let serving = world.tasks_of(&own.id).filter(|task| task.serves()).count() as u64;
+    let lacking = own.desired.saturating_sub(serving);
+    let leaving = leaving(patient, own);
+    // More lack than leave: the others lack for another reason, which must be seen.
+    if (1..=leaving).contains(&lacking) {
+        let nobody = if serving == 0 {
+            "no proxy serves: "
+        } else {
+            ""
+        };
         return Some(Expected {
-            found: "a proxy that is being replaced still finishes its requests, and has the port so long".into(),
+            served: serving > 0,
+            found: format!("{nobody}a proxy that is being replaced still finishes its requests, and has the port so long"),
             hint: "wait, for spec.proxy.drain.timeout at most; if it stays, see `docker service ps` of the proxy service".into(),
         });
     }
-    // Without any proxy the cluster serves nobody, whatever the reason.
-    let serving = world.tasks_of(&own.id).filter(|task| task.serves()).count() as u64;
     let aside = set_aside(patient, declared);
-    let lacking = own.desired.saturating_sub(serving);
+    // Without any proxy the cluster serves nobody, whatever the reason.
     if serving == 0 || lacking > aside.len() as u64 {
         return None;
     }
@@ -37,6 +61,7 @@ pub(super) fn expected(patient: &Patient, declared: &Declared) -> Option<Expecte
         .map(|(name, state)| format!("{name} is {state}"))
         .collect();
     Some(Expected {
+        served: true,
         found: format!(
             "{}, so {serving} of {} proxies run, as is to be expected",
             states.join(", "),
@@ -49,10 +74,11 @@ pub(super) fn expected(patient: &Patient, declared: &Declared) -> Option<Expecte
     })
 }
 
-/// Whether a proxy of the service is on its way out, with its port still open.
-fn finishing(patient: &Patient, own: &Service) -> bool {
-    let leaves = |task: &Task| task.state == TaskState::Running && !task.serves();
-    patient.view.world.tasks_of(&own.id).any(leaves)
+/// How many proxies of the service are on their way out, with their ports still open.
+fn leaving(patient: &Patient, own: &Service) -> u64 {
+    let leaves = |task: &&Task| task.state == TaskState::Running && !task.serves();
+    let all = patient.view.world.tasks_of(&own.id);
+    all.filter(leaves).count() as u64
 }
 
 /// The nodes of a cluster that are drained or paused, by name.
@@ -138,8 +164,19 @@ mod tests {
         );
     }
 
+    /// One more proxy of east, that serves or is on its way out.
+    fn add(patient: &mut Patient, id: &str, desired: TaskState) {
+        let world = &mut patient.view.world;
+        let task = Task {
+            id: id.into(),
+            desired,
+            ..world.tasks["tp"].clone()
+        };
+        world.tasks.insert(id.into(), task);
+    }
+
     #[test]
-    fn a_proxy_that_finishes_its_requests_is_a_warning() {
+    fn a_proxy_that_finishes_its_requests_is_a_warning_while_others_serve() {
         let mut patient = with_a_drained_node();
         let world = &mut patient.view.world;
         world.nodes.get_mut("n1").unwrap().availability = Availability::Active;
@@ -147,11 +184,38 @@ mod tests {
             faults(&patient),
             ["ports/east Failed", "clusters/east Failed"]
         );
-        let leaving = patient.view.world.tasks.get_mut("tp").unwrap();
-        leaving.desired = TaskState::Shutdown;
+        add(&mut patient, "leaving", TaskState::Shutdown);
         assert_eq!(
             faults(&patient),
             ["ports/east Warning", "clusters/east Warning"]
+        );
+        // Two lack, and one leaves: another program has the port of the second.
+        patient.view.world.services.get_mut("p").unwrap().desired = 3;
+        assert_eq!(
+            faults(&patient),
+            ["ports/east Failed", "clusters/east Failed"]
+        );
+        add(&mut patient, "leaving-too", TaskState::Shutdown);
+        assert_eq!(
+            faults(&patient),
+            ["ports/east Warning", "clusters/east Warning"]
+        );
+    }
+
+    #[test]
+    fn a_cluster_that_nobody_serves_is_a_failure_also_while_a_proxy_finishes_its_requests() {
+        let mut patient = with_a_drained_node();
+        let world = &mut patient.view.world;
+        world.services.get_mut("p").unwrap().desired = 1;
+        world.tasks.get_mut("tp").unwrap().desired = TaskState::Shutdown;
+        assert_eq!(
+            faults(&patient),
+            ["ports/east Failed", "clusters/east Failed"]
+        );
+        let text = render(&checks(&patient), Report::Table).unwrap();
+        assert!(
+            text.contains("no proxy serves: a proxy that is being replaced still finishes"),
+            "{text}"
         );
     }
 }

@@ -10,7 +10,7 @@ mod ports;
 mod skep;
 mod swarm;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod versions;
 
 use std::collections::BTreeMap;

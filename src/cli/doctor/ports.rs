@@ -101,9 +101,9 @@ fn outside(patient: &Patient, declared: &Declared, own: &Service) -> Option<Chec
     // The scheduler found no free node. Where a node was set aside, or a proxy still finishes,
     // that is what was asked for.
     if task.error.contains("host-mode port already in use")
-        && let Some(drained::Expected { found, hint }) = drained::expected(patient, declared)
+        && let Some(expected) = drained::expected(patient, declared)
     {
-        return Some(Check::warning("ports", cluster, found).hint(hint));
+        return Some(expected.check("ports", cluster));
     }
     Some(
         Check::failed("ports", cluster, format!("{place}: {}", task.error)).hint(

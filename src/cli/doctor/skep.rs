@@ -211,10 +211,9 @@ pub(super) fn clusters(patient: &Patient) -> Vec<Check> {
             }
             Some(ready)
                 if BY_DRAIN.contains(&ready.reason.as_str())
-                    && let Some(drained::Expected { found, hint }) =
-                        drained::expected(patient, declared) =>
+                    && let Some(expected) = drained::expected(patient, declared) =>
             {
-                Check::warning("clusters", name, found).hint(hint)
+                expected.check("clusters", name)
             }
             Some(ready) => Check::failed(
                 "clusters",

@@ -11,7 +11,7 @@ use crate::world::{
 };
 
 /// A Swarm of two nodes on which all is well: an operator, and the cluster east with one proxy.
-pub(super) fn healthy() -> Patient {
+pub(crate) fn healthy() -> Patient {
     let mut world = World::default();
     for (id, manager) in [("n1", true), ("n2", false)] {
         let node = Node {

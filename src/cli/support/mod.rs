@@ -1,6 +1,8 @@
 //! `skep support-bundle`: one file with all that somebody needs who helps, and no secrets.
 
 mod redact;
+mod resources;
+mod words;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
@@ -144,7 +146,8 @@ fn name(now: OffsetDateTime) -> String {
 async fn gather(session: &Session, args: &BundleArgs, now: OffsetDateTime) -> Result<Bundle> {
     let engine = &session.engine;
     // Without a Swarm that answers there is nothing to gather.
-    let patient = Patient::look(session).await?;
+    let mut patient = Patient::look(session).await?;
+    words::view(&mut patient.view);
     let view = &patient.view;
     let mut bundle = Bundle::default();
     bundle.json(
@@ -157,7 +160,11 @@ async fn gather(session: &Session, args: &BundleArgs, now: OffsetDateTime) -> Re
             "time": now.unix_timestamp(),
         }),
     );
-    let checks = doctor::checks(&patient);
+    let mut checks = doctor::checks(&patient);
+    for check in &mut checks {
+        words::plain(&mut check.message);
+        words::plain(&mut check.hint);
+    }
     bundle.add("doctor.txt", doctor::render(&checks, Report::Wide)?);
     bundle.add("doctor.json", doctor::render(&checks, Report::Json)?);
     for (which, path, keep) in documents() {
@@ -167,14 +174,14 @@ async fn gather(session: &Session, args: &BundleArgs, now: OffsetDateTime) -> Re
         });
     }
     for (name, declared) in &view.declared {
-        let cluster = redact::cluster(&resource(declared));
+        let cluster = resources::cluster(&resource(declared));
         bundle.add(&format!("clusters/{name}.yaml"), get::yaml(&cluster)?);
         let path = format!("clusters/{name}.plan.txt");
         bundle.add(&path, plan_of(declared, &patient));
     }
     for (name, source) in &crate::world::sources::sources(&view.world) {
-        // Credentials are sealed apart; a URL with any in it is no valid source.
-        let text = get::yaml(&sources::resource(source))?;
+        // Credentials are sealed apart; a URL with any in it is no valid source, and yet may be here.
+        let text = get::yaml(&resources::source(&sources::resource(source)))?;
         bundle.add(&format!("sources/{name}.yaml"), text);
     }
     let routes = routes::render(&view.routing, None, Report::Json, true);
@@ -183,7 +190,11 @@ async fn gather(session: &Session, args: &BundleArgs, now: OffsetDateTime) -> Re
     });
     let updates = engine.update_facts().await;
     bundle.attempt("events.json", updates, |bundle, updates| {
-        bundle.json("events.json", &events::history::rows(view, &updates));
+        let mut rows = events::history::rows(view, &updates);
+        for row in &mut rows {
+            words::plain(&mut row.message);
+        }
+        bundle.json("events.json", &rows);
     });
     if args.tail > 0 {
         logs(session, args.tail, &patient, &mut bundle).await;

@@ -32,6 +32,11 @@ use crate::swarm::logs::{LogLine, LogOptions, Source};
 use open::Open;
 use tally::{Tally, render};
 
+/// How often is looked which proxies serve: they may be replaced meanwhile.
+const LOOK: Duration = Duration::from_secs(5);
+/// A look takes so long at most.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// `top`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TopArgs {
@@ -158,8 +163,9 @@ pub async fn run(session: &Session, args: &TopArgs) -> Result {
         ));
     }
     let mut lines = open(session, &view, &names).await?;
-    let attribution = Attribution::new(args.by, &view);
+    let mut attribution = Attribution::new(args.by, &view);
     let mut open_now = Open::new(&view);
+    let mut looked = Instant::now();
     let mut shown = 0;
     loop {
         let begun = Instant::now();
@@ -191,6 +197,14 @@ pub async fn run(session: &Session, args: &TopArgs) -> Result {
         if lines.is_empty() {
             // Every log has ended: proxies or the engine went away. Look again.
             lines = open(session, &session.look().await?, &names).await?;
+        }
+        if looked.elapsed() >= LOOK {
+            // An engine in passing trouble leaves what was seen before.
+            if let Ok(Ok(view)) = tokio::time::timeout(PATIENCE, session.look()).await {
+                open_now.look(&view);
+                attribution.proxies.extend(proxies(&view));
+            }
+            looked = Instant::now();
         }
     }
 }

@@ -15,24 +15,31 @@ const FRESH: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Open {
     said: BTreeMap<(String, String), (Instant, u64)>,
-    /// How many proxies of each cluster run.
-    running: BTreeMap<String, usize>,
+    /// The proxies of each cluster that served when the Swarm was last looked at.
+    serving: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Open {
     pub(super) fn new(view: &View) -> Self {
-        let mut running = BTreeMap::new();
-        for name in view.declared.keys() {
+        let mut open = Self::default();
+        open.look(view);
+        open
+    }
+
+    /// Takes a newer view: what proxies said that were replaced since is forgotten.
+    pub(super) fn look(&mut self, view: &View) {
+        let serving = view.declared.keys().map(|name| {
             let services = view.world.services.values();
             let tasks = services
                 .filter(|service| service.is_proxy_of(name))
-                .flat_map(|service| view.world.tasks_of(&service.id));
-            running.insert(name.clone(), tasks.filter(|task| task.serves()).count());
-        }
-        Self {
-            said: BTreeMap::new(),
-            running,
-        }
+                .flat_map(|service| view.world.tasks_of(&service.id))
+                .filter(|task| task.serves());
+            (name.clone(), tasks.map(|task| task.id.clone()).collect())
+        });
+        self.serving = serving.collect();
+        let serving = &self.serving;
+        self.said
+            .retain(|(cluster, task), _| serves(serving, cluster, task));
     }
 
     pub(super) fn said(&mut self, cluster: &str, task: &str, open: u64) {
@@ -48,10 +55,13 @@ impl Open {
             By::Cluster => {
                 let clusters: BTreeSet<&String> = self.said.keys().map(|(one, _)| one).collect();
                 for cluster in clusters {
-                    let of_cluster = self.said.iter().filter(|((one, _), _)| one == cluster);
-                    let open = of_cluster.clone().map(|(_, (_, open))| open).sum();
-                    let running = self.running.get(cluster).copied().unwrap_or_default();
-                    let all = of_cluster.count() >= running;
+                    let told = self.said.iter().filter(|((one, _), _)| one == cluster);
+                    let (of_serving, of_others): (Vec<_>, Vec<_>) =
+                        told.partition(|((_, task), _)| serves(&self.serving, cluster, task));
+                    let open = of_serving.iter().map(|(_, (_, open))| open).sum();
+                    let serving = self.serving.get(cluster).map_or(0, BTreeSet::len);
+                    // Another proxy than the view has: a newer one, or one that leaves.
+                    let all = of_serving.len() == serving && of_others.is_empty();
                     tally.connections(cluster, "", open, all);
                 }
             }
@@ -63,4 +73,10 @@ impl Open {
             By::Route | By::Service | By::Host => {}
         }
     }
+}
+
+fn serves(serving: &BTreeMap<String, BTreeSet<String>>, cluster: &str, task: &str) -> bool {
+    serving
+        .get(cluster)
+        .is_some_and(|tasks| tasks.contains(task))
 }

@@ -105,7 +105,8 @@ impl Counts {
             name,
             requests: self.requests,
             requests_per_second: self.requests as f64 / seconds,
-            in_flight: self.durations.iter().sum::<f64>() / 1e3 / seconds,
+            // A sum of nothing is -0.0.
+            in_flight: (0.0 + self.durations.iter().sum::<f64>()) / 1e3 / seconds,
             client_errors: self.client_errors,
             server_errors: self.server_errors,
             p50_ms: at(500),

@@ -1,5 +1,7 @@
 use super::*;
+use crate::names;
 use crate::route::{ClusterRouting, Route, RouteTable};
+use crate::world::{Declared, Service, Task, TaskState};
 
 fn record(host: &str, path: &str, status: u16, duration_ms: f64) -> Record {
     Record {
@@ -106,6 +108,55 @@ fn a_request_belongs_to_the_route_that_takes_it() {
     assert_eq!(row(By::Proxy, &record("demo.a", "/", 200, 1.0)), "t1");
 }
 
+/// The view with these proxies of east, all of which serve.
+fn with_proxies(tasks: &[&str]) -> View {
+    let mut view = view();
+    view.declared.insert("east".into(), Declared::default());
+    let mut service = Service {
+        id: "p".into(),
+        ..Service::default()
+    };
+    service.spec.labels = [
+        (names::LABEL_MANAGED_BY, names::MANAGED_BY),
+        (names::LABEL_COMPONENT, "proxy"),
+        (names::LABEL_CLUSTER, "east"),
+    ]
+    .map(|(key, value)| (key.into(), value.into()))
+    .into();
+    view.world.services.insert("p".into(), service);
+    for id in tasks {
+        let task = Task {
+            id: (*id).into(),
+            service: "p".into(),
+            state: TaskState::Running,
+            desired: TaskState::Running,
+            ..Task::default()
+        };
+        view.world.tasks.insert(task.id.clone(), task);
+    }
+    view
+}
+
+#[test]
+fn what_a_replaced_proxy_said_is_not_added_to_what_the_new_one_says() {
+    let shown = |open: &mut Open| {
+        let mut tally = Tally::default();
+        open.tell(&Attribution::new(By::Cluster, &view()), &mut tally);
+        render(&tally.rows(Duration::from_secs(1), 0), By::Cluster)
+    };
+    let mut open = Open::new(&with_proxies(&["old"]));
+    open.said("east", "old", 9);
+    assert!(shown(&mut open).ends_with(" 9\n"));
+    // One that the view does not have yet: something is missing.
+    open.said("east", "new", 4);
+    assert!(shown(&mut open).ends_with(" 9+\n"));
+    open.look(&with_proxies(&["new"]));
+    let text = shown(&mut open);
+    assert!(text.ends_with(" 4\n") && !text.contains('-'), "{text}");
+    open.look(&with_proxies(&["new", "newer"]));
+    assert!(shown(&mut open).ends_with(" 4+\n"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn open_connections_are_those_that_the_proxies_told_last() {
     let shown = |open: &mut Open, by: By| {
@@ -113,7 +164,7 @@ async fn open_connections_are_those_that_the_proxies_told_last() {
         open.tell(&Attribution::new(by, &view()), &mut tally);
         render(&tally.rows(Duration::from_secs(1), 0), by)
     };
-    let mut open = Open::new(&view());
+    let mut open = Open::new(&with_proxies(&["t1", "t2"]));
     open.said("east", "t1", 9);
     open.said("east", "t1", 4);
     open.said("east", "t2", 3);

@@ -79,7 +79,6 @@ async fn exchange(
         member.tell(|state| {
             state.acked = session.acked().map(str::to_owned);
             state.settled = session.settled().map(str::to_owned);
-            state.nack = session.nack();
             state.refused_whole = session.refused_whole();
             state.refused = session.refused();
             state.certificates = Arc::clone(session.certificates());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::tests::{BAD, node, snapshot};
+use super::tests::{BAD, node, reasons, snapshot};
 use super::*;
 use crate::control::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 use crate::control::published::Published;
@@ -253,7 +253,7 @@ fn run(steps: Vec<Step>, last: &Cluster, names_parts: bool) {
     versions(BACKEND, &model.backends);
     versions(ROUTE, &model.routes);
     assert_eq!(model.server.acked(), Some(newest.version().as_str()));
-    assert_eq!(model.server.nack(), None);
+    assert_eq!(reasons(&model.server), [""; 0]);
     assert!(model.client.is_synced());
     // Whoever reconnects now is told nothing but that all is well.
     model.connect(true);

@@ -55,16 +55,8 @@ impl ServerSession {
         self.acked.as_deref()
     }
 
-    /// What the client refused and what has not been mended since.
-    #[must_use]
-    pub fn nack(&self) -> Option<String> {
-        let all = self.subscriptions.values();
-        let refused: Vec<&str> = all.filter_map(|one| one.refused.as_deref()).collect();
-        (!refused.is_empty()).then(|| refused.join("; "))
-    }
-
-    /// The part of [`nack`](Self::nack) that is not told name by name in
-    /// [`refused`](Self::refused).
+    /// What the client refused and is not told name by name in [`refused`](Self::refused), until
+    /// that is mended.
     #[must_use]
     pub fn refused_whole(&self) -> Option<String> {
         let published = self.published.as_ref()?;

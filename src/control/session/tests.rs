@@ -53,6 +53,14 @@ fn subscribed() -> ServerSession {
     session
 }
 
+/// Why the client does not take what it does not take, each reason once.
+pub(super) fn reasons(session: &ServerSession) -> Vec<String> {
+    let named = session.refused().into_iter().map(|one| one.reason);
+    let mut all: Vec<String> = named.chain(session.refused_whole()).collect();
+    all.dedup();
+    all
+}
+
 fn answer(response: &DeltaDiscoveryResponse, refusal: Option<&str>) -> DeltaDiscoveryRequest {
     DeltaDiscoveryRequest {
         type_url: response.type_url.clone(),
@@ -232,21 +240,21 @@ fn what_was_refused_is_remembered_and_not_sent_again_until_it_changes() {
     assert_eq!(lines(&said), ["backend"]);
     accept_all(&mut session, said);
     assert_eq!(
-        (session.nack().as_deref(), session.acked()),
-        (Some("no good"), None)
+        (reasons(&session), session.acked()),
+        (vec!["no good".to_owned()], None)
     );
 
     let other = first.next(snapshot(&[("b1", "bad"), ("b2", "1")], &[]));
     let said = session.publish(Arc::clone(&other));
     assert_eq!(accept_all(&mut session, said), ["backend +b2"]);
     assert_eq!(
-        (session.nack().as_deref(), session.acked()),
-        (Some("no good"), None)
+        (reasons(&session), session.acked()),
+        (vec!["no good".to_owned()], None)
     );
 
     let mended = other.next(snapshot(&[("b1", "good"), ("b2", "1")], &[]));
     let said = session.publish(Arc::clone(&mended));
-    assert_eq!(session.nack(), None);
+    assert_eq!(reasons(&session), [""; 0]);
     assert_eq!(accept_all(&mut session, said), ["backend +b1"]);
     assert_eq!(session.acked(), Some(mended.version()));
 }
@@ -273,7 +281,7 @@ fn one_bad_resource_among_many_is_found_and_the_others_arrive() {
                 .unwrap(),
         );
     }
-    assert_eq!((arrived, session.nack().as_deref()), (99, Some("b37")));
+    assert_eq!((arrived, reasons(&session)), (99, vec!["b37".to_owned()]));
     assert!(responses < 30, "{responses} responses");
 }
 
@@ -289,7 +297,7 @@ fn a_client_that_refuses_everything_is_soon_left_alone() {
         queue.extend(session.request(answer(&response, Some("never"))).unwrap());
     }
     assert!(responses < 50, "{responses} responses");
-    assert_eq!(session.nack().as_deref(), Some("never"));
+    assert_eq!(reasons(&session), ["never"]);
 }
 
 #[test]
@@ -307,12 +315,12 @@ fn who_refuses_whole_responses_blames_no_name_and_has_nothing_settled() {
     let said = session.publish(Arc::clone(&first));
     refuse_all(said, &mut session);
     assert_eq!((session.refused(), session.settled()), (vec![], None));
-    assert_eq!(session.nack().as_deref(), Some("no memory"));
+    assert_eq!(reasons(&session), ["no memory"]);
 
     let mended = first.next(snapshot::<&str>(&[], &[]));
     let said = session.publish(Arc::clone(&mended));
     accept_all(&mut session, said);
-    assert_eq!(session.nack(), None);
+    assert_eq!(reasons(&session), [""; 0]);
     assert_eq!(session.settled(), Some(mended.version()));
 }
 
