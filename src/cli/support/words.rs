@@ -120,7 +120,10 @@ mod tests {
         declared.status.clone_from(&east.status);
         view(&mut patient.view);
         let checks = doctor::render(&doctor::checks(&patient), Report::Json).unwrap();
-        let events = get::json(&events::history::rows(&patient.view, &Default::default()));
+        let events = get::json(&events::history::rows(
+            &patient.view,
+            &std::collections::BTreeMap::default(),
+        ));
         let cluster = get::yaml(&resources::cluster(&east)).unwrap();
         for text in [&checks, &events, &cluster] {
             assert!(!text.contains("hunter2"), "{text}");
