@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ATTEMPTS, Applied, By, Error, remove, world, write_label};
-use crate::api::Source;
+use super::{ATTEMPTS, Error, remove, world, write_label};
 use crate::names;
 use crate::swarm::{self, Engine};
 use crate::world::declared::Declared;
@@ -29,11 +28,6 @@ pub async fn withdraw(engine: &Engine, cluster: &Declared) -> Result<(), Error> 
         remove(engine, revision).await?;
     }
     Ok(())
-}
-
-/// Stores a source (checked before) as a new revision, unless the newest says the same.
-pub async fn apply(engine: &Engine, source: &Source) -> Result<Applied, Error> {
-    super::apply_by(engine, &list(engine).await?, source, By::default()).await
 }
 
 /// Removes every revision of a source, oldest first, and what is sealed for it. What it applied

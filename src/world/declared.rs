@@ -48,6 +48,8 @@ pub struct Revision {
     pub labels: BTreeMap<String, String>,
     /// Whether it is valid.
     pub valid: bool,
+    /// Whether it is valid and lets in only what is signed.
+    pub guards: bool,
 }
 
 /// The revision in force.

@@ -96,6 +96,7 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
     let by = By {
         manager: Some(&manager),
         force: args.ownership.force_conflicts,
+        older: args.ownership.force_conflicts,
         over: None,
     };
     check(session, args, &view, clusters, by)?;

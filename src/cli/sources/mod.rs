@@ -115,7 +115,10 @@ pub fn references(world: &World, names: &[String]) -> Result<Vec<String>> {
 pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Result {
     let all = store::sources::list(&session.engine).await?;
     for source in wanted {
-        let by = By::default();
+        let by = By {
+            older: args.ownership.force_conflicts,
+            ..By::default()
+        };
         let applied = if args.dry_run.is_some() {
             store::would_apply(all.get(&source.metadata.name), source, by)?
         } else {
