@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::ServiceCluster;
 use crate::api::parse::same;
 use crate::names;
+use crate::world::Stored as _;
 use crate::world::declared::Declared;
 
 /// One change of what is declared.

@@ -9,7 +9,7 @@ use crate::names;
 use crate::swarm::{self, Engine};
 use crate::world::declared::Declared;
 use crate::world::sources::{DeclaredSource, sources};
-use crate::world::{Config, World};
+use crate::world::{Config, Stored as _, World};
 
 /// All declared sources by name.
 pub async fn list(engine: &Engine) -> Result<BTreeMap<String, DeclaredSource>, Error> {
@@ -68,7 +68,7 @@ pub async fn delete(engine: &Engine, name: &str) -> Result<(), Error> {
 pub async fn ask(engine: &Engine, name: &str, token: &str) -> Result<u64, Error> {
     for _ in 0..ATTEMPTS {
         let found = list(engine).await?.remove(name);
-        let newest = found.as_ref().and_then(DeclaredSource::newest);
+        let newest = found.as_ref().and_then(|found| found.newest());
         let Some(newest) = newest else {
             return Err(Error::NoSuchSource {
                 name: name.to_owned(),

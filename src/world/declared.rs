@@ -108,13 +108,6 @@ impl Declared {
         Stored::newest(self)
     }
 
-    /// Who declares it: the manager that the newest revision names, or the stack that deployed
-    /// it. `None`: nobody says.
-    #[must_use]
-    pub fn manager(&self) -> Option<String> {
-        Stored::manager(self)
-    }
-
     /// Whether it takes the services that name no cluster. At most one declared cluster does.
     #[must_use]
     pub fn is_default(&self) -> bool {

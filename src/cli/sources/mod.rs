@@ -25,8 +25,8 @@ use crate::api::{Condition, ConditionType, Metadata, Source, SourceSpec, Version
 use crate::names;
 use crate::status::source::short;
 use crate::store::{self, By, Outcome};
-use crate::world::World;
 use crate::world::sources::{DeclaredSource, sources};
+use crate::world::{Stored as _, World};
 
 pub use describe::run as describe;
 pub use seal::{auth, hook};

@@ -19,7 +19,7 @@ use crate::status::source::{Inputs, Outcome, status};
 use crate::store::sources::{Purpose, sealed_for};
 use crate::store::{self, By};
 use crate::world::sources::{DeclaredSource, sources};
-use crate::world::{Declared, World, declared};
+use crate::world::{Declared, Stored as _, World, declared};
 
 /// While nothing changes, the time of the last success is written this often only: every write is
 /// one of Swarm's own log.
