@@ -60,6 +60,7 @@ const VERBS: &[&str] = &[
 const OFFLINE: &[&str] = &[
     "validate",
     "convert interlock",
+    "convert manifest",
     "schema",
     "explain",
     "init",
