@@ -102,6 +102,7 @@ const FILES: &[&str] = &[
     "delete -f",
     "validate -f",
     "convert interlock",
+    "convert manifest -f",
     "certs add shop --key @key.pem --cert",
     "source auth shop --username me --password-file",
     "source hook shop --secret-file",
