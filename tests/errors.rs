@@ -60,6 +60,7 @@ const VERBS: &[&str] = &[
 const OFFLINE: &[&str] = &[
     "validate",
     "convert interlock",
+    "convert manifest",
     "schema",
     "explain",
     "init",
@@ -101,6 +102,7 @@ const FILES: &[&str] = &[
     "delete -f",
     "validate -f",
     "convert interlock",
+    "convert manifest -f",
     "certs add shop --key @key.pem --cert",
     "source auth shop --username me --password-file",
     "source hook shop --secret-file",

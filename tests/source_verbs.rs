@@ -61,7 +61,12 @@ async fn revisions_of_a_source_are_shown_edited_and_gone_back_to() {
             .await,
     );
     let rolled = "source/shop rolled back to generation 1, as generation 3";
-    assert_eq!(told, format!("{rolled} (dry run)\n"));
+    let (change, line) = told.split_at(told.find(rolled).unwrap());
+    assert!(
+        change.contains("-  interval: 7200s\n+  interval: 3600s\n"),
+        "{told}"
+    );
+    assert_eq!(line, format!("{rolled} (dry run)\n"));
     assert_eq!(interval(&stage).await, "7200s");
     let told = Stage::good(&stage.skep(&["rollback", "source/shop"]).await);
     assert_eq!(told, format!("{rolled}\n"));

@@ -45,6 +45,17 @@ fn operator(
     start(sim.engine(), &Server::new(), telemetry, &settings, &stop)
 }
 
+fn source(url: &str, rest: &str) -> String {
+    format!(
+        "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {url}\n  interval: 30s\n{rest}"
+    )
+}
+
+fn verify(keys: &[&Key]) -> String {
+    let keys: Vec<&str> = keys.iter().map(|key| key.public.as_str()).collect();
+    format!("  verify: {{sshKeys: [{}]}}\n", keys.join(", "))
+}
+
 impl Stage {
     fn new() -> Self {
         let sim = Sim::new(1);
@@ -67,15 +78,21 @@ impl Stage {
 
     /// Declares source `shop`.
     async fn declare(&self, url: &str, rest: &str) {
-        let text = format!(
-            "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {url}\n  interval: 30s\n{rest}"
-        );
-        let parsed = parse::manifests("test", &text);
+        self.store(&source(url, rest)).await;
+    }
+
+    /// Stores a source, also in an older version of the API.
+    async fn store(&self, text: &str) {
+        let parsed = parse::manifests("test", text);
         assert_eq!(parsed.faults, []);
         let source = &parsed.sources[0];
-        store::sources::apply(&self.sim.engine(), source)
-            .await
-            .unwrap();
+        let engine = self.sim.engine();
+        let all = store::sources::list(&engine).await.unwrap();
+        let by = store::By {
+            older: true,
+            ..store::By::default()
+        };
+        store::apply_by(&engine, &all, source, by).await.unwrap();
     }
 
     async fn source(&self) -> DeclaredSource {
@@ -137,7 +154,7 @@ impl Stage {
         let by = store::By {
             manager: Some("apply"),
             force: true,
-            over: None,
+            ..store::By::default()
         };
         let all = store::clusters(&engine).await.unwrap();
         store::apply_by(&engine, &all, &parsed.clusters[0], by)
@@ -310,7 +327,7 @@ async fn what_is_pushed_is_applied_and_what_is_the_same_writes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repository_of_an_old_version_is_stored_as_it_is_and_moves_with_its_next_change() {
+async fn a_repository_of_an_old_version_is_stored_as_it_is_and_moves_once_with_it() {
     let stage = Stage::new();
     let daemon = Daemon::start(&stage.repo.served());
     let push = |version: &str, replicas: u32| {
@@ -330,9 +347,11 @@ async fn a_repository_of_an_old_version_is_stored_as_it_is_and_moves_with_its_ne
     stage.applied(&first).await;
     assert_eq!(stored().await, (1, "v1alpha1"));
     stage.applied(&push("v1", 1)).await;
-    assert_eq!(stored().await, (1, "v1alpha1"));
-    stage.applied(&push("v1", 2)).await;
     assert_eq!(stored().await, (2, "v1"));
+    stage.applied(&push("v1alpha1", 1)).await;
+    assert_eq!(stored().await, (2, "v1"));
+    stage.applied(&push("v1alpha1", 2)).await;
+    assert_eq!(stored().await, (3, "v1alpha1"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -413,10 +432,6 @@ async fn only_commits_that_a_known_key_signed_are_applied() {
     stage.repo.write("east.yaml", cluster("east", 1));
     let good = stage.repo.push_signed(&alice);
     let daemon = Daemon::start(&stage.repo.served());
-    let verify = |keys: &[&Key]| {
-        let keys: Vec<&str> = keys.iter().map(|key| key.public.as_str()).collect();
-        format!("  verify: {{sshKeys: [{}]}}\n", keys.join(", "))
-    };
     stage.declare(&daemon.url(), &verify(&[&alice])).await;
     stage.applied(&good).await;
     stage.repo.write("east.yaml", cluster("east", 5));
@@ -460,6 +475,47 @@ async fn only_commits_that_a_known_key_signed_are_applied() {
     // And a key that is taken out vouches for nothing any more.
     stage.declare(&daemon.url(), &verify(&[&alice])).await;
     stage.until("Unverified").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_asks_for_signatures_has_no_revision_without_to_fall_back_to() {
+    let stage = Stage::new();
+    let alice = Key::new(&["ed25519"]);
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let good = stage.repo.push_signed(&alice);
+    let daemon = Daemon::start(&stage.repo.served());
+    let stored = async || {
+        let all = stage.source().await.revisions.into_iter();
+        let names = all.map(|revision| revision.config_name);
+        names.collect::<Vec<_>>().join(" ")
+    };
+    stage.declare(&daemon.url(), "").await;
+    stage.declare(&daemon.url(), "  prune: true\n").await;
+    stage.applied(&good).await;
+    assert_eq!(stored().await, "source.shop.1 source.shop.2");
+    // An operator that does not know the field removes nothing, so it is done at once.
+    stage.declare(&daemon.url(), &verify(&[&alice])).await;
+    assert_eq!(stored().await, "source.shop.3");
+    assert_eq!(stage.source().await.status.unwrap().revision, good);
+    // What takes it away again is another matter, until it comes back: by a stack, say.
+    stage.declare(&daemon.url(), "").await;
+    assert_eq!(stored().await, "source.shop.3 source.shop.4");
+    let labels = [
+        (names::LABEL_KIND, "Source"),
+        (names::LABEL_STACK, "follow"),
+    ];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let labels = BTreeMap::from(labels);
+    let text = source(&daemon.url(), &verify(&[&alice]));
+    let engine = stage.sim.engine();
+    let made = engine.create_config("follow_shop", &labels, text.as_bytes());
+    made.await.unwrap();
+    let begin = Instant::now();
+    while stored().await != "source.shop.3 follow_shop" {
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(stage.source().await.status.unwrap().revision, good);
 }
 
 #[tokio::test(start_paused = true)]
@@ -545,8 +601,8 @@ async fn a_server_that_is_away_is_told_and_tried_until_it_is_back() {
     stage.repo.write("east.yaml", cluster("east", 1));
     let commit = stage.repo.push();
     let daemon = Daemon::start(&stage.repo.served());
-    let port = daemon.port;
-    stage.declare(&daemon.url(), "").await;
+    let (port, url) = (daemon.port, daemon.url());
+    stage.declare(&url, "").await;
     stage.applied(&commit).await;
     drop(daemon);
     let ready = stage.until("FetchFailed").await;
@@ -566,6 +622,14 @@ async fn a_server_that_is_away_is_told_and_tried_until_it_is_back() {
     sleep(Duration::from_secs(10)).await;
     assert_eq!(stage.clusters().await["east"], owned(1));
     assert_eq!(stage.ready().await.reason, "FetchFailed");
+    // Also when the source says the same in another version, or has another label.
+    let text = source(&url, "").replace("{name: shop}", "{name: shop, labels: {team: a}}");
+    for text in [text.replace("skep.dev/v1", "skep.dev/v1alpha1"), text] {
+        stage.store(&text).await;
+        stage.apply("east", 9).await;
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(stage.clusters().await["east"], owned(1), "{text}");
+    }
     sleep(Duration::from_secs(3_600)).await;
     let writes = stage.sim.writes();
     sleep(Duration::from_secs(3_600)).await;

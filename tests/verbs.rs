@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sim::Sim;
 use skep::store;
-use skep::world::{Declared, NetworkSpec};
+use skep::world::{Declared, NetworkSpec, Stored as _};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 

@@ -214,6 +214,42 @@ async fn the_same_in_a_newer_version_is_stored_once_and_in_an_older_one_never() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_means_it_goes_back_to_an_older_version() {
+    let swarm = Swarm::new().await;
+    let edit = async |script: &str, more: &[&str]| {
+        let editor = swarm.editor(script);
+        let args = [&["edit", "east"], more].concat();
+        let output = swarm.command(&args).env("EDITOR", editor).output();
+        said(output.await.unwrap())
+    };
+    swarm.apply(&new(""), &[]).await.ok();
+    let remark = "echo '# down' >> \"$1\"";
+    for generation in [2, 4, 6] {
+        let back = match generation {
+            2 => swarm.apply(&old(""), &["--force-conflicts"]).await,
+            4 => edit(remark, &["--api-version", "v1alpha1"]).await,
+            _ => swarm.skep(&["rollback", "east", "--to", "2"]).await,
+        };
+        assert!(!back.ok().contains("unchanged"), "{}", back.out);
+        let stored = swarm.stored().await;
+        assert!(
+            stored.starts_with("apiVersion: skep.dev/v1alpha1\n"),
+            "{stored}"
+        );
+        assert_eq!(swarm.generation().await, generation);
+        let again = swarm.apply(&old(""), &["--force-conflicts"]).await;
+        assert_eq!(again.ok(), "servicecluster/east unchanged\n");
+        // Nobody else undoes the way up.
+        swarm.apply(&new(""), &[]).await.ok();
+        assert_eq!(
+            swarm.apply(&old(""), &[]).await.ok(),
+            "servicecluster/east unchanged\n"
+        );
+        assert_eq!(swarm.generation().await, generation + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_stores_the_version_that_the_revision_had() {
     let swarm = Swarm::new().await;
     swarm.apply(&old(""), &[]).await.ok();
@@ -452,8 +488,12 @@ async fn sources_have_versions_too() {
         "{}",
         told.out
     );
-    for (version, what) in [("v1", "configured"), ("v1alpha1", "unchanged")] {
-        let said = swarm.apply(&source(version), &[]).await;
+    for (version, more, what) in [
+        ("v1", &[][..], "configured"),
+        ("v1alpha1", &[], "unchanged"),
+        ("v1alpha1", &["--force-conflicts"], "configured"),
+    ] {
+        let said = swarm.apply(&source(version), more).await;
         assert_eq!(said.ok(), format!("source/shop {what}\n"));
     }
 }

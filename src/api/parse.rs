@@ -59,11 +59,13 @@ pub trait Manifest: Serialize + DeserializeOwned + Clone {
     fn bare(&self) -> Self;
     /// The faults that its types do not show, without positions.
     fn faults(&self) -> Vec<Diagnostic>;
+    /// Whether it lets in only what is signed, so that nothing may fall back to what does not.
+    fn guards(&self) -> bool;
 }
 
 /// All kinds have the same parts; only their word and their checks differ.
 macro_rules! manifest {
-    ($kind:ty, $word:expr, $faults:expr) => {
+    ($kind:ty, $word:expr, $faults:expr, $guards:expr) => {
         impl Manifest for $kind {
             const KIND: &'static str = $word;
 
@@ -94,12 +96,21 @@ macro_rules! manifest {
             fn faults(&self) -> Vec<Diagnostic> {
                 $faults(self)
             }
+
+            fn guards(&self) -> bool {
+                $guards(self)
+            }
         }
     };
 }
 
-manifest!(ServiceCluster, names::KIND, validate::validate);
-manifest!(Source, names::KIND_SOURCE, validate::source);
+manifest!(ServiceCluster, names::KIND, validate::validate, |_| false);
+manifest!(
+    Source,
+    names::KIND_SOURCE,
+    validate::source,
+    |source: &Self| { source.spec.verify.is_some() }
+);
 
 impl Metadata {
     fn bare(&self) -> Self {
@@ -212,5 +223,6 @@ pub fn canonical_in(resource: &impl Manifest, version: Version) -> String {
 /// Whether two resources say the same, in whatever versions they are written.
 #[must_use]
 pub fn same<R: Manifest>(a: &R, b: &R) -> bool {
-    canonical_in(a, Version::NEWEST) == canonical_in(b, Version::NEWEST)
+    let said = |resource: &R| version::document(&resource.bare(), Version::NEWEST);
+    said(a) == said(b)
 }

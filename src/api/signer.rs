@@ -3,7 +3,8 @@
 use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, EcdsaCurve, PublicKey};
 
-/// Bits of an RSA key: fewer are weak, more are what nobody checks in time.
+/// Bits of an RSA key: fewer are weak, more are what nobody checks in time. They are counted in
+/// whole bytes, as ring does, so that 2041 bits are enough for both.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2_048..=8_192;
 
 /// How a key is written.

@@ -18,8 +18,9 @@ use super::grammar::{nearest, shortened};
 pub use deprecated::{Deprecation, Subject, TABLE, find};
 pub use moves::{Move, down, up};
 pub(super) use moves::{common, standing};
+pub use value::document;
+pub(super) use value::lower;
 pub(super) use value::shift;
-pub use value::{convert, document};
 
 /// A version of the API, older ones first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

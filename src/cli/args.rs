@@ -300,7 +300,8 @@ pub struct OwnershipArgs {
     /// another's service clusters
     #[arg(long, value_name = "NAME", value_parser = set)]
     pub set: Option<String>,
-    /// Take over service clusters that another set, a Source or a stack declares
+    /// Take over service clusters that another set, a Source or a stack declares, and store also
+    /// what says the same as now in an older version of the API
     #[arg(long)]
     pub force_conflicts: bool,
 }
@@ -343,9 +344,10 @@ pub struct EditArgs {
     /// Take it over from the Source or stack that declares it
     #[arg(long)]
     pub force_conflicts: bool,
-    /// The version to edit and store it in.
-    #[command(flatten)]
-    pub version: VersionArg,
+    /// Version of the API to edit it in, such as v1 or skep.dev/v1alpha1; it is stored in the one
+    /// that the text states [default: v1]
+    #[arg(long, value_name = "VERSION", add = complete::versions())]
+    pub api_version: Option<Version>,
 }
 
 /// `rollout`.

@@ -28,6 +28,7 @@ pub async fn run(
     let by = By {
         manager: Some(&manager),
         force: args.ownership.force_conflicts,
+        older: args.ownership.force_conflicts,
         over: None,
     };
     for conflict in conflicts(&view, clusters, by) {

@@ -15,7 +15,7 @@ use super::sources;
 use super::view::known;
 use crate::api::parse::{self, Manifest as _};
 use crate::api::{Diagnostic, ServiceCluster, Version};
-use crate::store::{self, Outcome};
+use crate::store::{self, By, Outcome};
 use crate::world::{Declared, DeclaredSource, Stored, World};
 
 /// An editor has the terminal: Ctrl-C is meant for it, though we get it too.
@@ -44,7 +44,11 @@ async fn edit<D: Stored>(
     let all = D::all(&view.world);
     let declared = known(&all, name)?;
     let by = by_hand(&view, declared, args.force_conflicts)?;
-    let original = text(&view, declared, args.version.asked());
+    let by = By {
+        older: by.older || args.api_version.is_some(),
+        ..by
+    };
+    let original = text(&view, declared, args.api_version.unwrap_or_default());
     let named = format!("{}/{name}", D::WORD);
     let Some((resource, file)) = edited::<D>(name, &original).await? else {
         return session.terminal.done(&format!("{named} unchanged"));

@@ -145,7 +145,10 @@ async fn back<D: Stored>(
     let all = D::all(&look.world);
     let declared = known(&all, name)?;
     let (generation, resource) = target(&look.world, declared, args.to)?;
-    let by = by_hand(&look, declared, args.force_conflicts)?;
+    let by = By {
+        older: true,
+        ..by_hand(&look, declared, args.force_conflicts)?
+    };
     let note = if args.dry_run { " (dry run)" } else { "" };
     let applied = if args.dry_run {
         store::would_apply(Some(declared), &resource, by)?
@@ -178,6 +181,7 @@ pub(super) fn by_hand<'a, D: Stored>(view: &View, declared: &'a D, force: bool) 
     let asked = By {
         manager: None,
         force,
+        older: force,
         over,
     };
     let manager = declared.manager();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::ServiceCluster;
 use crate::api::parse::same;
 use crate::names;
+use crate::world::Stored as _;
 use crate::world::declared::Declared;
 
 /// One change of what is declared.
@@ -87,12 +88,13 @@ fn verdict(
     };
     let over = newest.generation;
     let accepted = found.accepted.as_ref();
-    let same = accepted.is_some_and(|accepted| {
-        accepted.generation == newest.generation && same(&accepted.cluster, wanted)
-    });
+    let accepted = accepted.filter(|accepted| accepted.generation == newest.generation);
+    let accepted = accepted.filter(|accepted| same(&accepted.cluster, wanted));
     let other = found.manager().unwrap_or_default();
     if other == manager {
-        return Ok(if same { None } else { apply(over, false) });
+        // A newer version is stored once, so that documents leave one that is deprecated.
+        let stays = accepted.is_some_and(|accepted| accepted.cluster.stated >= wanted.stated);
+        return Ok(if stays { None } else { apply(over, false) });
     }
     let name = &found.name;
     if let Some(source) = other.strip_prefix(names::SOURCE_MANAGER)
@@ -110,7 +112,7 @@ fn verdict(
     }
     let was_own = found.revisions.iter().any(|r| r.manager() == manager);
     // What a source left behind that is gone belongs to nobody.
-    if same || was_own || other.starts_with(names::SOURCE_MANAGER) {
+    if accepted.is_some() || was_own || other.starts_with(names::SOURCE_MANAGER) {
         return Ok(apply(over, true));
     }
     let who = if other.is_empty() { "by hand" } else { &other };
@@ -127,6 +129,7 @@ fn verdict(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Version;
     use crate::world::testing::story;
 
     fn text(name: &str, replicas: u64) -> String {
@@ -181,12 +184,22 @@ mod tests {
     }
 
     #[test]
-    fn the_same_in_another_version_of_the_api_is_left_alone() {
-        for version in crate::api::Version::ALL {
+    fn the_same_is_stored_in_a_newer_version_of_the_api_and_never_in_an_older_one() {
+        let pairs = Version::ALL.map(|one| Version::ALL.map(|other| (one, other)));
+        for (before, wanted) in pairs.concat() {
             let mut east = cluster("east", 2);
-            east.stated = version;
-            let plan = planned(&[(2, "source/shop")], true, &[east]);
-            assert_eq!(plan, SourcePlan::default());
+            east.stated = wanted;
+            let mut declared = stored(&[(2, "source/shop")]);
+            let found = declared.get_mut("east").unwrap();
+            found.accepted.as_mut().unwrap().cluster.stated = before;
+            let alive = BTreeSet::from(["shop"]);
+            let plan = plan("shop", std::slice::from_ref(&east), &declared, &alive, true);
+            let written = if wanted > before {
+                apply(east, 1, false)
+            } else {
+                Vec::new()
+            };
+            assert_eq!((plan.writes, plan.conflicts.len()), (written, 0));
         }
     }
 

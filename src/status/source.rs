@@ -1,6 +1,7 @@
 //! The status of a source.
 
 use crate::api::{Condition, ConditionStatus, ConditionType, SourceStatus};
+use crate::world::Stored as _;
 use crate::world::sources::DeclaredSource;
 
 /// What came of the last look at a repository.

@@ -60,6 +60,8 @@ pub struct By<'a> {
     pub manager: Option<&'a str>,
     /// Take it from another manager.
     pub force: bool,
+    /// Store it also when it says the same as now, in an older version.
+    pub older: bool,
     /// Only when its newest revision still is the one in this config (an id; empty: it is to be
     /// new).
     pub over: Option<&'a str>,
@@ -118,7 +120,18 @@ pub async fn apply_by<D: Stored>(
                 let current = found.and_then(D::named_manager);
                 let config = D::config_name(name, applied.generation);
                 let manager = by.manager.or(current);
-                if create(engine, resource, &config, applied.generation, manager).await? {
+                let mut labels = revision_labels(resource, applied.generation, manager);
+                let loose = found
+                    .filter(|_| resource.guards())
+                    .map_or_else(Vec::new, loose);
+                if !loose.is_empty() {
+                    // What they carry is told until there is news.
+                    labels.extend(found.and_then(status_label));
+                }
+                if create(engine, resource, &config, &labels).await? {
+                    for revision in loose {
+                        remove(engine, revision).await?;
+                    }
                     return Ok(applied);
                 }
                 tried = applied.generation;
@@ -148,35 +161,60 @@ pub fn would_apply<D: Stored>(
             generation: 1,
         });
     };
-    let after = after(newest, declared.in_force(), resource);
-    let current = declared.manager();
-    let stays = by.manager.is_none() || by.manager == current.as_deref();
-    let adopts = current.is_none() || by.force;
-    if after.outcome == Outcome::Unchanged {
-        let outcome = if stays || !adopts {
+    let generation = newest.generation;
+    let already = |outcome| {
+        Ok(Applied {
+            outcome,
+            generation,
+        })
+    };
+    let in_force = declared.in_force();
+    let same = in_force.filter(|(_, one)| parse::same(*one, resource));
+    if same.is_some_and(|(at, one)| at == generation && stays(one, resource, by.older)) {
+        let current = declared.manager();
+        let stays = by.manager.is_none() || by.manager == current.as_deref();
+        let adopts = current.is_none() || by.force;
+        return already(if stays || !adopts {
             Outcome::Unchanged
         } else {
             Outcome::Adopted
-        };
-        return Ok(Applied { outcome, ..after });
-    }
-    if let Some(manager) = by.refused(found) {
-        if declared
-            .in_force()
-            .is_some_and(|(_, one)| parse::same(one, resource))
-        {
-            // It says the same; only in a newer version.
-            return Ok(Applied {
-                outcome: Outcome::Unchanged,
-                generation: newest.generation,
-            });
-        }
-        return Err(Error::Managed {
-            name: name(),
-            manager,
         });
     }
-    Ok(after)
+    match by.refused(found) {
+        // It says the same; only in another version.
+        Some(_) if same.is_some() => already(Outcome::Unchanged),
+        Some(manager) => Err(Error::Managed {
+            name: name(),
+            manager,
+        }),
+        None => Ok(Applied {
+            outcome: Outcome::Configured,
+            generation: generation + 1,
+        }),
+    }
+}
+
+/// Whether what is stored stays, where a resource says the same. A newer version is stored, so
+/// that a document leaves one that is deprecated; an older one is not, so that nobody undoes that
+/// who does not mean to.
+fn stays<R: Manifest>(stored: &R, resource: &R, older: bool) -> bool {
+    let (now, then) = (stored.stated(), resource.stated());
+    now == then || now > then && !older
+}
+
+/// The revisions that let in what is not signed.
+fn loose<D: Stored>(found: &D) -> Vec<&Revision> {
+    let all = found.revisions().iter();
+    all.filter(|revision| !revision.guards).collect()
+}
+
+/// The label with the newest status of a resource.
+fn status_label<D: Stored>(found: &D) -> Option<(String, String)> {
+    let mut newest_first = found.revisions().iter().rev();
+    newest_first.find_map(|revision| {
+        let status = revision.labels.get_key_value(names::LABEL_STATUS)?;
+        Some((status.0.clone(), status.1.clone()))
+    })
 }
 
 /// Makes the config of a revision; `false` when its name is taken.
@@ -184,12 +222,10 @@ async fn create(
     engine: &Engine,
     resource: &impl Manifest,
     config: &str,
-    generation: u64,
-    manager: Option<&str>,
+    labels: &BTreeMap<String, String>,
 ) -> Result<bool, Error> {
-    let labels = revision_labels(resource, generation, manager);
     let data = parse::canonical(resource);
-    match engine.create_config(config, &labels, data.as_bytes()).await {
+    match engine.create_config(config, labels, data.as_bytes()).await {
         Ok(_) => Ok(true),
         Err(swarm::Error::NameTaken { .. }) => Ok(false),
         Err(error) => Err(error.into()),
@@ -203,26 +239,6 @@ async fn world(engine: &Engine) -> Result<World, Error> {
         configs,
         ..World::default()
     })
-}
-
-/// What storing a resource over its newest revision and the one in force comes to. The same in a
-/// newer version is stored, so that a document leaves a version that is deprecated; the same in an
-/// older one is not, so that nobody undoes that.
-fn after<R: Manifest>(newest: &Revision, accepted: Option<(u64, &R)>, resource: &R) -> Applied {
-    let same = accepted.is_some_and(|(generation, accepted)| {
-        generation == newest.generation
-            && parse::same(accepted, resource)
-            && accepted.stated() >= resource.stated()
-    });
-    let (outcome, generation) = if same {
-        (Outcome::Unchanged, newest.generation)
-    } else {
-        (Outcome::Configured, newest.generation + 1)
-    };
-    Applied {
-        outcome,
-        generation,
-    }
 }
 
 fn revision_labels<R: Manifest>(
@@ -329,8 +345,10 @@ pub async fn write_label(
     Ok(true)
 }
 
-/// Removes the oldest revisions of a resource beyond its `dev.skep.history`, but never the one in
-/// force. The names of the removed configs.
+/// Removes the oldest revisions of a resource beyond its `dev.skep.history`, and those before one
+/// that lets in only what is signed which do not: nobody may fall back to them, neither when the
+/// newest turns invalid nor an operator that does not know the field. Never the one in force. The
+/// names of the removed configs.
 pub async fn prune(engine: &Engine, declared: &impl Stored) -> Result<Vec<String>, Error> {
     let mut removed = Vec::new();
     for revision in surplus(declared) {
@@ -353,11 +371,15 @@ pub fn surplus(declared: &impl Stored) -> Vec<&Revision> {
         .and_then(|text| text.parse::<usize>().ok())
         .unwrap_or(names::DEFAULT_HISTORY)
         .max(1);
-    let in_force = in_force.map(|(generation, _)| generation);
+    let guards = in_force.is_some_and(|(_, resource)| resource.guards());
+    let in_force = in_force.map_or(0, |(generation, _)| generation);
     let old = declared.revisions().len().saturating_sub(keep);
-    let old = declared.revisions()[..old].iter();
-    old.filter(|revision| Some(revision.generation) != in_force)
-        .collect()
+    let all = declared.revisions().iter().enumerate();
+    let surplus = all.filter(|(n, revision)| {
+        let loose = guards && !revision.guards && revision.generation < in_force;
+        (*n < old || loose) && revision.generation != in_force
+    });
+    surplus.map(|(_, revision)| revision).collect()
 }
 
 /// Removes one revision; `false` when somebody else did.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ATTEMPTS, Applied, By, Error, remove, world, write_label};
-use crate::api::Source;
+use super::{ATTEMPTS, Error, remove, world, write_label};
 use crate::names;
 use crate::swarm::{self, Engine};
 use crate::world::declared::Declared;
 use crate::world::sources::{DeclaredSource, sources};
-use crate::world::{Config, World};
+use crate::world::{Config, Stored as _, World};
 
 /// All declared sources by name.
 pub async fn list(engine: &Engine) -> Result<BTreeMap<String, DeclaredSource>, Error> {
@@ -29,11 +28,6 @@ pub async fn withdraw(engine: &Engine, cluster: &Declared) -> Result<(), Error> 
         remove(engine, revision).await?;
     }
     Ok(())
-}
-
-/// Stores a source (checked before) as a new revision, unless the newest says the same.
-pub async fn apply(engine: &Engine, source: &Source) -> Result<Applied, Error> {
-    super::apply_by(engine, &list(engine).await?, source, By::default()).await
 }
 
 /// Removes every revision of a source, oldest first, and what is sealed for it. What it applied
@@ -74,7 +68,7 @@ pub async fn delete(engine: &Engine, name: &str) -> Result<(), Error> {
 pub async fn ask(engine: &Engine, name: &str, token: &str) -> Result<u64, Error> {
     for _ in 0..ATTEMPTS {
         let found = list(engine).await?.remove(name);
-        let newest = found.as_ref().and_then(DeclaredSource::newest);
+        let newest = found.as_ref().and_then(|found| found.newest());
         let Some(newest) = newest else {
             return Err(Error::NoSuchSource {
                 name: name.to_owned(),

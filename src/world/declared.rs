@@ -48,6 +48,8 @@ pub struct Revision {
     pub labels: BTreeMap<String, String>,
     /// Whether it is valid.
     pub valid: bool,
+    /// Whether it is valid and lets in only what is signed.
+    pub guards: bool,
 }
 
 /// The revision in force.
@@ -104,13 +106,6 @@ impl Declared {
     #[must_use]
     pub fn newest(&self) -> Option<&Revision> {
         Stored::newest(self)
-    }
-
-    /// Who declares it: the manager that the newest revision names, or the stack that deployed
-    /// it. `None`: nobody says.
-    #[must_use]
-    pub fn manager(&self) -> Option<String> {
-        Stored::manager(self)
     }
 
     /// Whether it takes the services that name no cluster. At most one declared cluster does.

@@ -24,12 +24,6 @@ pub struct DeclaredSource {
 }
 
 impl DeclaredSource {
-    /// The newest revision.
-    #[must_use]
-    pub fn newest(&self) -> Option<&Revision> {
-        Stored::newest(self)
-    }
-
     /// The last request of `skep sync`; empty: none.
     #[must_use]
     pub fn asked(&self) -> &str {

@@ -74,8 +74,13 @@ fn typed<R: Manifest>(
 /// A document as YAML of another version.
 pub fn converted(root: &Node, to: Version) -> String {
     let kind = stated_kind(root).unwrap_or_default();
+    let mut root = root.clone();
+    let version = versions::stated(&root, kind);
+    // What is given and says nothing stands in nobody's way; other strangers are faults.
+    versions::strangers(&mut root, kind, version);
+    versions::lift(&mut root, kind, version);
     let mut value = root.to_value();
-    version::convert(&mut value, versions::stated(root, kind), to);
+    version::lower(&mut value, to);
     yaml(&value)
 }
 
@@ -167,7 +172,11 @@ impl Reader {
 
     /// What is deprecated in a document without a fault.
     fn deprecated(&self, table: &[Deprecation]) -> Vec<Diagnostic> {
-        let found = version::find(table, self.version, &self.mended.to_value());
+        let has = |path: &str| {
+            let found = self.mended.at_path(&versions::steps(path));
+            found.is_some_and(|node| !matches!(node.content, Content::Null))
+        };
+        let found = version::find(table, self.kind, self.version, has);
         let placed = found.into_iter().map(|mut one| {
             let path = parse_path(&one.path);
             one.path = self.told(&path);

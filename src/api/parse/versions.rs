@@ -43,6 +43,8 @@ pub fn strangers(root: &mut Node, kind: &str, version: Version) -> Vec<Diagnosti
             continue;
         };
         if matches!(found.content, Content::Null) {
+            // It says nothing, but what moves there must find no value in its way.
+            root.remove(&path);
             continue;
         }
         let key = match root.at_path(above).map(|node| &node.content) {
@@ -97,8 +99,8 @@ pub fn lift(root: &mut Node, kind: &str, version: Version) {
     for one in up(kind, version) {
         let (from, to): (Vec<&str>, Vec<&str>) =
             (one.old.split('.').collect(), one.new.split('.').collect());
-        if let Some(entry) = take(root, &from) {
-            put(root, &to, entry);
+        if let Some((at, entry)) = take(root, &from) {
+            put(root, &to, at, entry);
         }
     }
     let known = text(root).and_then(Version::stated).is_some();
@@ -109,19 +111,21 @@ pub fn lift(root: &mut Node, kind: &str, version: Version) {
     }
 }
 
-fn take(node: &mut Node, path: &[&str]) -> Option<Entry> {
+/// Takes an entry out, and where in its map it was.
+fn take(node: &mut Node, path: &[&str]) -> Option<(usize, Entry)> {
     let Content::Map(entries) = &mut node.content else {
         return None;
     };
     let (key, rest) = path.split_first()?;
     let at = entries.iter().position(|entry| entry.key == *key)?;
     if rest.is_empty() {
-        return Some(entries.remove(at));
+        return Some((at, entries.remove(at)));
     }
     take(&mut entries[at].value, rest)
 }
 
-fn put(node: &mut Node, path: &[&str], entry: Entry) {
+/// Puts an entry at a path, and a section that it needs as the entry `place` of its map.
+fn put(node: &mut Node, path: &[&str], place: usize, entry: Entry) {
     let (Content::Map(entries), Some((key, rest))) = (&mut node.content, path.split_first()) else {
         return;
     };
@@ -131,17 +135,19 @@ fn put(node: &mut Node, path: &[&str], entry: Entry) {
     }
     let at = entries.iter().position(|known| known.key == *key);
     let at = at.unwrap_or_else(|| {
-        entries.push(Entry {
+        let section = Entry {
             at: entry.at,
             key: (*key).to_owned(),
             value: Node {
                 at: entry.at,
                 content: Content::Map(Vec::new()),
             },
-        });
-        entries.len() - 1
+        };
+        let place = place.min(entries.len());
+        entries.insert(place, section);
+        place
     });
-    put(&mut entries[at].value, rest, entry);
+    put(&mut entries[at].value, rest, place, entry);
 }
 
 /// A path of the newest version as the version has it.
@@ -178,7 +184,8 @@ pub fn fields(kind: &str, version: Version, section: &str, mut known: Vec<String
     known
 }
 
-fn steps(path: &str) -> Vec<Step> {
+/// A path as steps.
+pub fn steps(path: &str) -> Vec<Step> {
     let keys = path.split('.');
     keys.map(|key| Step::Key(key.to_owned())).collect()
 }

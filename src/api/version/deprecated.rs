@@ -1,7 +1,5 @@
 //! What is read for now but should be written otherwise. A line here is all it takes.
 
-use serde_json::Value;
-
 use super::Version;
 use crate::api::Diagnostic;
 
@@ -32,19 +30,21 @@ pub const TABLE: [Deprecation; 1] = [Deprecation {
     instead: "`skep convert manifest -f FILE` rewrites it as skep.dev/v1",
 }];
 
-/// What of a table a document uses: the document as it is in the newest version, and the version
-/// it was written in. Each with its path, without positions.
+/// What of a table a document uses: its kind, the version it was written in, and whether it has
+/// something at a path of the newest version. Each with its path, without positions.
 #[must_use]
-pub fn find(table: &[Deprecation], version: Version, document: &Value) -> Vec<Diagnostic> {
-    let kind = document.get("kind").and_then(Value::as_str);
+pub fn find(
+    table: &[Deprecation],
+    kind: &str,
+    version: Version,
+    has: impl Fn(&str) -> bool,
+) -> Vec<Diagnostic> {
     let used = |one: &Deprecation| match one.what {
         Subject::Version(old) if old == version => Some((
             "apiVersion".to_owned(),
             format!("{old} is deprecated since Skep {}", one.since),
         )),
-        Subject::Field(of, path) if kind == Some(of) => {
-            let mut keys = path.split('.');
-            keys.try_fold(document, |section, key| section.get(key))?;
+        Subject::Field(of, path) if kind == of && has(path) => {
             let message = format!("deprecated since Skep {}", one.since);
             Some((path.to_owned(), message))
         }

@@ -1,8 +1,8 @@
-//! Documents without positions, from one version to another.
+//! Documents without positions, from the newest version to older ones.
 
 use serde_json::{Map, Value};
 
-use super::{Move, Version, common, down, up};
+use super::{Move, Version, common, down};
 use crate::api::parse::Manifest;
 
 /// A resource as a document of a version.
@@ -10,20 +10,16 @@ use crate::api::parse::Manifest;
 pub fn document(resource: &impl Manifest, version: Version) -> Value {
     // Every field of the types is a text, a number, a boolean, a list or a map with text keys.
     let mut value = serde_json::to_value(resource).unwrap_or_else(|_| Value::Object(Map::new()));
-    convert(&mut value, Version::NEWEST, version);
+    lower(&mut value, version);
     value
 }
 
-/// Turns a document of one version into one of another. What is no document stays as it is.
-pub fn convert(value: &mut Value, from: Version, to: Version) {
+/// Turns a document of the newest version into one of another. What is no document stays as it is.
+pub fn lower(value: &mut Value, to: Version) {
     let kind = value.get("kind").and_then(Value::as_str);
     let Some(kind) = kind.map(str::to_owned) else {
         return;
     };
-    // By way of the newest; what both have in common moves there and back.
-    for one in up(&kind, from) {
-        shift(value, one.old, one.new);
-    }
     for one in down(&kind, to) {
         shift(value, one.new, one.old);
     }

@@ -18,8 +18,8 @@ use super::wait::{self, Goal};
 use crate::api::{ConditionStatus, ConditionType, ServiceCluster, Source};
 use crate::names;
 use crate::store::{self, Applied, By, Outcome};
-use crate::world::Declared;
 use crate::world::sources::sources;
+use crate::world::{Declared, Stored as _};
 
 pub use prune::{bounded, doomed};
 
@@ -96,6 +96,7 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
     let by = By {
         manager: Some(&manager),
         force: args.ownership.force_conflicts,
+        older: args.ownership.force_conflicts,
         over: None,
     };
     check(session, args, &view, clusters, by)?;

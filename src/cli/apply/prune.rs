@@ -7,7 +7,7 @@ use crate::cli::error::{CliError, Result};
 use crate::cli::output::Selector;
 use crate::cli::session::Session;
 use crate::store;
-use crate::world::Declared;
+use crate::world::{Declared, Stored as _};
 
 /// Clusters deleted with one look: each look reads all configs.
 const AT_ONCE: usize = 50;

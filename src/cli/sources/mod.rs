@@ -25,8 +25,8 @@ use crate::api::{Condition, ConditionType, Metadata, Source, SourceSpec, Version
 use crate::names;
 use crate::status::source::short;
 use crate::store::{self, By, Outcome};
-use crate::world::World;
 use crate::world::sources::{DeclaredSource, sources};
+use crate::world::{Stored as _, World};
 
 pub use describe::run as describe;
 pub use seal::{auth, hook};
@@ -115,7 +115,10 @@ pub fn references(world: &World, names: &[String]) -> Result<Vec<String>> {
 pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Result {
     let all = store::sources::list(&session.engine).await?;
     for source in wanted {
-        let by = By::default();
+        let by = By {
+            older: args.ownership.force_conflicts,
+            ..By::default()
+        };
         let applied = if args.dry_run.is_some() {
             store::would_apply(all.get(&source.metadata.name), source, by)?
         } else {

@@ -9,6 +9,7 @@ use crate::cli::session::{Progress, Session, now};
 use crate::cli::sources::args::SyncArgs;
 use crate::cli::view::missing;
 use crate::store;
+use crate::world::Stored as _;
 use crate::world::sources::{DeclaredSource, sources};
 
 /// What was asked.

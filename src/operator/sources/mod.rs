@@ -27,6 +27,7 @@ use crate::names;
 use crate::runtime::{Controller, ControllerSettings, Wake, Waker};
 use crate::store::sources::{Purpose, sealed_for};
 use crate::swarm::Engine;
+use crate::world::Stored as _;
 use crate::world::sources::{DeclaredSource, sources};
 use look::Known;
 

@@ -19,7 +19,7 @@ use crate::status::source::{Inputs, Outcome, status};
 use crate::store::sources::{Purpose, sealed_for};
 use crate::store::{self, By};
 use crate::world::sources::{DeclaredSource, sources};
-use crate::world::{Declared, World, declared};
+use crate::world::{Declared, Stored as _, World, declared};
 
 /// While nothing changes, the time of the last success is written this often only: every write is
 /// one of Swarm's own log.
@@ -125,7 +125,9 @@ impl Context {
                 source.spec.interval.get(),
             )
             .await?;
-        store::prune(&self.engine, declared).await?;
+        if held.is_none() {
+            store::prune(&self.engine, declared).await?;
+        }
         let left = next.saturating_duration_since(Instant::now());
         Ok(Action::Requeue(held.map_or(left, |held| held.min(left))))
     }
@@ -141,14 +143,18 @@ impl Context {
         let held = self
             .tell(declared, outcome, "", asked, Duration::ZERO)
             .await?;
-        store::prune(&self.engine, declared).await?;
+        if held.is_none() {
+            // What older revisions tell goes once there is news.
+            store::prune(&self.engine, declared).await?;
+        }
         Ok(held.map_or(Action::AwaitChange, Action::Requeue))
     }
 
     /// What is known of the repository, if it still is of the same source.
     fn recall(&self, view: &View, declared: &DeclaredSource, source: &Source) -> Known {
         let auth = sealed_for(&view.world, &declared.name, Purpose::Auth).unwrap_or_default();
-        let spec = crate::api::parse::canonical(source);
+        // Neither its labels nor the version that it is written in say what is read.
+        let spec = serde_json::to_string(&source.spec).unwrap_or_default();
         let basis = names::content_hash(&[spec.as_bytes(), b"\0", auth].concat());
         let known = self.known().get(&declared.name).cloned();
         known
@@ -236,6 +242,7 @@ impl Context {
                     let by = By {
                         manager: Some(&manager),
                         force,
+                        older: false,
                         over: Some(newest.map_or("", |newest| &newest.config_id)),
                     };
                     let applied = store::apply_by(&self.engine, fresh, &cluster, by).await;

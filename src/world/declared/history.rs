@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Revision;
 use super::revision::{self, Kept, Read};
 use crate::api::Diagnostic;
+use crate::api::parse::Manifest;
 use crate::names;
 use crate::world::{Age, World};
 
@@ -51,6 +52,7 @@ fn assemble<R: Kept>(mut reads: Vec<Read<R>>) -> History<R> {
     let mut generation = 0;
     for read in reads {
         generation = read.label_generation.max(generation + 1);
+        let guards = read.content.as_ref().is_some_and(Manifest::guards);
         if let Some(mut content) = read.content {
             let metadata = content.metadata_mut();
             metadata.generation = Some(generation);
@@ -68,6 +70,7 @@ fn assemble<R: Kept>(mut reads: Vec<Read<R>>) -> History<R> {
             created_at: read.created_at,
             labels: read.labels,
             valid: read.faults.is_empty(),
+            guards,
         });
         history.faults = read.faults;
     }
