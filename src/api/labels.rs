@@ -50,10 +50,14 @@ pub struct RouteLabels {
     pub id: String,
     /// Host names, in the order given, lower case, each once.
     pub hosts: Vec<HostPattern>,
-    /// Port inside the service's containers, never 0.
+    /// Port inside the service's containers, never 0 unless the route is closed.
     pub port: u16,
     /// The path.
     pub path: PathLabel,
+    /// The fatal faults of a route that asks to be kept from some requests: it stands at its
+    /// places and serves nobody, because without it a route of less demands would take its
+    /// requests. Empty: it is served.
+    pub closed: Vec<LabelFault>,
     values: BTreeMap<Key, Value>,
     labels: BTreeMap<Key, Label>,
 }
@@ -125,7 +129,18 @@ impl AppLabels {
     }
 }
 
+/// Labels by which a route is kept from some requests.
+pub(in crate::api) const GUARDS: [&str; 4] =
+    ["basic_auth", "ip_allow", "https_redirect", "ssl_only"];
+
 impl RouteLabels {
+    /// Whether it asks to be kept from some requests.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        let wants = |name| !matches!(self.value(name), None | Some(Value::Flag(false)));
+        !self.flag("ssl_passthrough") && GUARDS.into_iter().any(wants)
+    }
+
     /// The value of a label of the table.
     fn value(&self, name: &'static str) -> Option<&Value> {
         debug_assert!(table::find(name).is_some(), "{name} is not in the table");

@@ -68,6 +68,35 @@ impl Assembly {
         }
     }
 
+    /// Lets a claim that serves nobody stand where nobody else does.
+    pub(super) fn close(&mut self, grant: &Grant) {
+        let (path, when) = place_text(&grant.path, &grant.when);
+        for host in &grant.hosts {
+            let route = Route {
+                host: host.clone(),
+                path: grant.path.clone(),
+                when: grant.when.clone(),
+                targets: vec![target(grant)],
+                ..Route::default()
+            };
+            let name = route.name();
+            let mut tls = None;
+            if !self.sealed.contains_key(host) && !self.routing.table.routes.contains_key(&name) {
+                self.routing.table.routes.insert(name, route);
+                let backends = &mut self.routing.table.backends;
+                backends.insert(grant.name.clone(), grant.backend.clone());
+                tls = self.certify(grant, host).and_then(Result::ok);
+            }
+            self.routing.rows.extend(grant.closed.iter().map(|row| Row {
+                host: host.clone(),
+                path: path.clone(),
+                when: when.clone(),
+                tls: tls.clone().unwrap_or_default(),
+                ..row.clone()
+            }));
+        }
+    }
+
     /// The table, in its final order.
     pub(super) fn done(mut self) -> ClusterRouting {
         let table = &mut self.routing.table;

@@ -234,8 +234,14 @@ impl Open<'_> {
             default_certificate: None,
         };
         let mut assembly = Assembly::new(routing);
-        for grant in &self.grants {
+        // Closed ones last: they take a place from nobody.
+        let (served, closed): (Vec<_>, Vec<_>) =
+            (self.grants.iter()).partition(|grant| grant.closed.is_empty());
+        for grant in served {
             assembly.add(grant);
+        }
+        for grant in closed {
+            assembly.close(grant);
         }
         assembly.done()
     }

@@ -46,6 +46,8 @@ pub(super) struct Grant {
     pub network: Option<String>,
     /// Why there are no endpoints; empty when there are.
     pub idle: String,
+    /// Why it serves nobody, without places. Empty: it serves.
+    pub closed: Vec<Row>,
 }
 
 impl Grant {
@@ -68,7 +70,9 @@ pub(super) fn decide(
     app: &Application<'_>,
 ) -> (Vec<Grant>, Vec<Row>) {
     let service = &app.service.spec.name;
-    let faults = app.labels.faults.iter();
+    let closed = |fault: &LabelFault| app.labels.routes.iter().any(|it| it.closed.contains(fault));
+    // Those of closed routes are told at their places.
+    let faults = app.labels.faults.iter().filter(|fault| !closed(fault));
     let mut rows: Vec<Row> = faults.map(|fault| fault_row(service, fault)).collect();
     let mut grants: Vec<Grant> = Vec::new();
     for labels in &app.labels.routes {
@@ -77,11 +81,21 @@ pub(super) fn decide(
         if hosts.is_empty() {
             continue;
         }
+        if !labels.closed.is_empty() {
+            let why = labels.closed.iter().map(|fault| fault_row(service, fault));
+            grants.push(closed_grant(secrets, app, labels, hosts, why.collect()));
+            continue;
+        }
         match grant(world, secrets, fabric, app, labels, hosts.clone()) {
             Ok((mut grant, told)) => {
                 rows.extend(told);
                 grant.name = backend_name(&grant, labels.port, &grants);
                 grants.push(grant);
+            }
+            Err(refusals) if labels.is_guarded() => {
+                let why = refusals.iter();
+                let why = why.map(|refusal| refusal_row(app, labels, "", refusal));
+                grants.push(closed_grant(secrets, app, labels, hosts, why.collect()));
             }
             Err(refusals) => {
                 for refusal in &refusals {
@@ -92,6 +106,44 @@ pub(super) fn decide(
         }
     }
     (grants, rows)
+}
+
+/// A claim that stands and serves nobody: a route of less demands, perhaps of the same service,
+/// must not take the requests that this one would have kept away.
+fn closed_grant(
+    secrets: &SecretsByName<'_>,
+    app: &Application<'_>,
+    labels: &RouteLabels,
+    hosts: BTreeSet<String>,
+    why: Vec<Row>,
+) -> Grant {
+    let service = &app.service.spec.name;
+    let why = why.into_iter().map(|row| Row {
+        message: format!("{}; until then its requests are answered 503", row.message),
+        ..row
+    });
+    Grant {
+        service: service.clone(),
+        id: labels.id.clone(),
+        hosts,
+        path: settings::path(labels),
+        when: settings::conditions(labels),
+        rewrite: false,
+        labels: labels.clone(),
+        policy: Policy::default(),
+        weight: None,
+        passthrough: false,
+        certificate: certificate(secrets, app.service, labels).ok().flatten(),
+        // No port is called so.
+        name: format!("{service}:closed"),
+        backend: Backend {
+            service: service.clone(),
+            ..Backend::default()
+        },
+        network: None,
+        idle: String::new(),
+        closed: why.collect(),
+    }
 }
 
 /// A name that no other backend of the service has, unless it is the same in all.
@@ -174,6 +226,7 @@ fn grant(
             Way::Network(id) => Some(id),
             Way::HostPorts => None,
         },
+        closed: Vec::new(),
     };
     Ok((grant, rows))
 }

@@ -6,7 +6,7 @@ use super::{PathLabel, RouteLabels};
 use crate::api::grammar::{self, shortened};
 use crate::api::value::HostPattern;
 
-/// Checks a route. `None`: it cannot be served, and a fatal fault says why.
+/// Checks a route. A fatal fault says why it cannot be served; `None`: nor where it would stand.
 pub(super) fn route(reader: &mut Reader) -> Option<RouteLabels> {
     let hosts = match reader.get("hosts") {
         Some(Value::Hosts(hosts)) => hosts.clone(),
@@ -28,7 +28,8 @@ pub(super) fn route(reader: &mut Reader) -> Option<RouteLabels> {
     }
     Some(RouteLabels {
         hosts,
-        port: port?,
+        // Without one there is a fatal fault.
+        port: port.unwrap_or_default(),
         path: path?,
         ..RouteLabels::default()
     })

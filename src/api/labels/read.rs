@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::kind::{Parsed, Value};
 use super::sort::{Raw, Sorted};
-use super::{AppLabels, Key, Label, LabelFault, RouteLabels, check, table};
+use super::{AppLabels, GUARDS, Key, Label, LabelFault, RouteLabels, check, table};
 use crate::api::grammar;
 use crate::names::APP_PREFIXES;
 
+/// Labels that say where a route stands.
+const PLACE: [&str; 5] = ["hosts", "context_root", "path_type", "methods", "header.*"];
 /// Faults of one service that are told. Labels may hold a megabyte of nonsense, and one service
 /// must not fill the operator with it.
 const MAX_FAULTS: usize = 100;
@@ -29,6 +31,7 @@ pub fn read(labels: &BTreeMap<String, String>) -> AppLabels {
         mut service,
         routes,
         faults,
+        unplaced,
         ..
     } = sorted;
     app.faults = faults;
@@ -38,7 +41,9 @@ pub fn read(labels: &BTreeMap<String, String>) -> AppLabels {
     for (id, raw) in each(&service, &routes, has_clusters) {
         let (route, faults) = Reader::new(&id, &raw).read(raw);
         app.faults.extend(faults);
-        app.routes.extend(route.filter(|_| served));
+        // What the service says holds for its named routes too.
+        let placed = !unplaced.contains(&id) && !unplaced.contains("");
+        app.routes.extend(route.filter(|_| served && placed));
     }
     app.faults.sort();
     // A label taken over by several routes is told once, at the first.
@@ -167,16 +172,34 @@ impl Reader {
             self.raw.insert(key, label);
         }
         let route = check::route(&mut self);
-        if self.faults.iter().any(|fault| fault.fatal) {
-            return (None, self.faults);
-        }
+        let fatal = self.faults.iter().filter(|fault| fault.fatal);
+        let closed: Vec<LabelFault> = fatal.cloned().collect();
+        let route = route.filter(|_| closed.is_empty() || self.is_to_be_closed());
         let route = route.map(|route| RouteLabels {
             id: self.id,
+            closed,
             values: self.values,
             labels: self.raw,
             ..route
         });
         (route, self.faults)
+    }
+
+    /// Whether a route that cannot be served is to stand all the same: it is kept from some
+    /// requests, and where it stands is known.
+    fn is_to_be_closed(&self) -> bool {
+        let wants = |name: &'static str| {
+            self.unreadable(name) || !matches!(self.get(name), None | Some(Value::Flag(false)))
+        };
+        let is_place = |key: &Key| PLACE.contains(&key.0);
+        let mut lost = self
+            .raw
+            .keys()
+            .filter(|key| !self.values.contains_key(*key));
+        let somewhere = self.get("hosts").is_some() || self.flag("default_backend");
+        // One whose TLS is passed on has no path that another could take.
+        let is_opened = !self.flag("ssl_passthrough");
+        is_opened && GUARDS.into_iter().any(wants) && somewhere && !lost.any(is_place)
     }
 
     fn value(&mut self, key: &Key, label: &Label) {

@@ -1,6 +1,6 @@
 //! Sorts the labels of a service by route and name, before any value is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::{self, LabelSpec};
 use super::{Key, Label, LabelFault, kind};
@@ -19,10 +19,14 @@ pub(super) struct Sorted {
     pub routes: BTreeMap<String, Raw>,
     /// Labels that nobody knows, and such as disagree.
     pub faults: Vec<LabelFault>,
+    /// Routes of which a condition cannot be read: where they stand is not known.
+    pub unplaced: BTreeSet<String>,
     /// There are any.
     pub any: bool,
 }
 
+/// What the label of a condition begins with.
+const CONDITION: &str = "header.";
 /// Longest name of a route.
 const MAX_ID: usize = 32;
 
@@ -74,7 +78,11 @@ impl Sorted {
             Ok(rest) => rest,
             Err(_) if rest.is_empty() => String::new(),
             Err((message, hint)) => {
-                return self.fault(id, label, "InvalidHeader", message, hint);
+                self.fault(id, label, "InvalidHeader", message, hint);
+                if spec.strict {
+                    self.unplace(id);
+                }
+                return;
             }
         };
         let raw = if id.is_empty() {
@@ -102,6 +110,18 @@ impl Sorted {
             .unwrap_or_default();
         let message = format!("`{}` is not a label of Skep", label.key);
         self.fault(id, label, "UnknownLabel", message, hint);
+        if name.starts_with(CONDITION) {
+            self.unplace(id);
+        }
+    }
+
+    /// The last fault makes its route impossible: without the condition it would take more
+    /// requests than it asked for.
+    fn unplace(&mut self, id: &str) {
+        self.unplaced.insert(id.to_owned());
+        if let Some(last) = self.faults.last_mut() {
+            last.fatal = true;
+        }
     }
 
     fn fault(

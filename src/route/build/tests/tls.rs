@@ -252,8 +252,71 @@ fn a_route_is_never_served_without_the_password_or_the_authorities_it_names() {
             .app("app", &["eastnet"], 1, &["hosts=a.x", "port=80", label])
             .world();
         let cluster = &route(&world).clusters["east"];
-        assert!(cluster.table.routes.is_empty());
+        let targets = cluster.table.routes.values().flat_map(|it| &it.targets);
+        let backends = targets.map(|it| &cluster.table.backends[&it.backend]);
+        assert!(backends.flat_map(|it| &it.endpoints).next().is_none());
         assert_eq!(cluster.rows[0].reason, "SecretNotFound");
         assert_eq!(cluster.rows[0].state, RowState::Rejected);
     }
+}
+
+#[test]
+fn a_guarded_route_that_cannot_be_served_stands_closed_and_takes_no_place_from_a_neighbour() {
+    let closed = |labels: &[&str]| {
+        let own = ["hosts=a.x", "port=80"];
+        let labels = [&own[..], labels].concat();
+        let beside = [
+            "hosts=a.x",
+            "port=80",
+            "context_root=/beside",
+            "ip_allow=10.0.0.0/8",
+        ];
+        let world = with_secrets()
+            .app("app", &["eastnet"], 1, &labels)
+            .app("beside", &["eastnet"], 1, &beside)
+            .world();
+        let cluster = route(&world).clusters.remove("east").unwrap();
+        let of = |name: &str| {
+            let route = cluster.table.routes.get(name);
+            route.map(|route| route.targets[0].backend.clone())
+        };
+        let told: Vec<(String, String)> = cluster
+            .rows
+            .iter()
+            .filter(|row| !row.reason.is_empty())
+            .map(|row| (row.route(), row.reason.clone()))
+            .collect();
+        assert_eq!(of("a.x/beside").unwrap(), "beside:80");
+        (of("a.x/admin"), told)
+    };
+    let admin = "routes.admin.context_root=/admin";
+    let shut = |reason: &str| {
+        let told = vec![("a.x/admin".to_owned(), reason.to_owned())];
+        (Some("app:closed".to_owned()), told)
+    };
+    assert_eq!(
+        closed(&[admin, "routes.admin.basic_auth=gone"]),
+        shut("SecretNotFound")
+    );
+    assert_eq!(
+        closed(&[admin, "routes.admin.ip_allow=10.0.0.0/33"]),
+        shut("InvalidAddress")
+    );
+    let port = [
+        admin,
+        "routes.admin.ssl_only=true",
+        "routes.admin.port=http",
+    ];
+    assert_eq!(closed(&port), shut("InvalidPort"));
+    // One that guards nothing is left out as ever, and so is one whose place is not known.
+    assert_eq!(closed(&[admin, "routes.admin.port=http"]).0, None);
+    let nowhere = [
+        admin,
+        "routes.admin.basic_auth=gone",
+        "routes.admin.header.X-Y=~(",
+    ];
+    assert_eq!(closed(&nowhere).0, None);
+    // The place is another's.
+    let (of, told) = closed(&["routes.b.context_root=/beside", "routes.b.basic_auth=gone"]);
+    assert_eq!((of, told[0].0.as_str()), (None, "a.x/beside"));
 }
