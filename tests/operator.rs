@@ -347,10 +347,43 @@ async fn what_the_engine_refuses_is_told_in_the_status() {
     let begin = Instant::now();
     loop {
         let (status, reason) = condition(&sim, "east", ConditionType::ProxyReady).await;
-        if status == ConditionStatus::False && reason == "Invalid" {
+        if status == ConditionStatus::False && reason == "EngineRefused" {
             break;
         }
         assert!(begin.elapsed() < Duration::from_secs(60), "{reason}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_engine_refuses_stays_told_until_it_is_mended() {
+    let sim = swarm().await;
+    let _operator = operator(&sim, 1);
+    apply(&sim, &manifest("east", EAST)).await;
+    until(&sim, "east stands", east_stands).await;
+    let refusal = "rpc error: code = InvalidArgument desc = not a valid repository/tag";
+    sim.fault(|f| {
+        for _ in 0..1_000 {
+            f.fail("POST /services/", 0, 400, refusal);
+        }
+    });
+    let bad = EAST.replace("proxy: {", "proxy: {image: FOO, ");
+    apply(&sim, &manifest("east", &bad)).await;
+    let reason = async || condition(&sim, "east", ConditionType::ProxyReady).await.1;
+    let begin = Instant::now();
+    while reason().await != "EngineRefused" {
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(100)).await;
+    }
+    // Also while the next attempt is waited for.
+    for _ in 0..300 {
+        assert_eq!(reason().await, "EngineRefused");
+        sleep(Duration::from_millis(100)).await;
+    }
+    apply(&sim, &manifest("east", EAST)).await;
+    let begin = Instant::now();
+    while reason().await != "Running" {
+        assert!(begin.elapsed() < Duration::from_secs(120));
         sleep(Duration::from_millis(100)).await;
     }
 }

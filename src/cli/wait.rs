@@ -85,7 +85,8 @@ pub fn condition(cluster: &ServiceCluster, kind: ConditionType) -> Option<&crate
     status.conditions.iter().find(|c| c.kind == kind)
 }
 
-/// Why a condition will not come true by itself: Swarm gave up on the proxies, or the newest
+/// Why a condition will not come true by itself: Swarm gave up on the proxies, the engine does not
+/// take their definition, or the newest
 /// revision is not valid. Only another manifest mends that.
 #[must_use]
 pub fn failed(cluster: &ServiceCluster, goal: ConditionType) -> Option<String> {
@@ -105,7 +106,7 @@ pub fn failed(cluster: &ServiceCluster, goal: ConditionType) -> Option<String> {
 }
 
 /// Reasons of `ProxyReady` after which Swarm does nothing more.
-const GAVE_UP: [&str; 2] = ["RolledBack", "UpdatePaused"];
+const GAVE_UP: [&str; 3] = ["RolledBack", "UpdatePaused", crate::status::ENGINE_REFUSED];
 
 /// Waits until all of the clusters are there, and says so of each.
 pub async fn run(

@@ -21,6 +21,7 @@ use crate::plan::build::plan;
 use crate::plan::sweep::sweep;
 use crate::plan::{Blocker, Plan, PlanInputs, Settings, Step};
 use crate::runtime::{Action, Failure as _, Retry};
+use crate::status::ENGINE_REFUSED;
 use crate::store;
 use crate::swarm::Engine;
 use crate::swarm::watch::Watch;
@@ -71,6 +72,9 @@ pub struct Context {
     pub(super) started: Instant,
     /// Hash of the proxy definition that each cluster sent last.
     attempted: Mutex<BTreeMap<String, String>>,
+    /// What the engine would not do for each cluster: the hash of the plan, and why. Told until
+    /// the plan is another one or is done, also by runs that only wait to try again.
+    refusals: Mutex<BTreeMap<String, (String, Blocker)>>,
 }
 
 impl Context {
@@ -99,6 +103,7 @@ impl Context {
             acted_on: Mutex::default(),
             started: Instant::now(),
             attempted: Mutex::default(),
+            refusals: Mutex::default(),
         }
     }
 
@@ -121,6 +126,7 @@ pub async fn reconcile(context: Arc<Context>, key: Key) -> Result<Action, Error>
             } else {
                 context.lock_acted().remove(&key);
                 context.lock_attempted().remove(name);
+                context.lock_refusals().remove(name);
                 Ok(Action::AwaitChange)
             }
         }
@@ -146,14 +152,22 @@ impl Context {
             },
         };
         // What happened is reported even when it failed.
-        if let (Some(plan), Err(error)) = (&mut plan, &acted)
-            && error.retry() != Retry::Now
-        {
-            plan.blockers.push(refused(error));
+        if let Some(plan) = &mut plan {
+            plan.blockers
+                .extend(self.refusal(&declared.name, plan, &acted));
         }
         let report = self.report(view, declared, plan.as_ref()).await;
-        acted?;
-        let held = report?;
+        let held = match (acted, report) {
+            // What is told later needs a later run, though nothing else would bring one.
+            (Err(error), Ok(Some(left))) if error.retry() == Retry::Never => {
+                self.telemetry.ran(Outcome::Failed);
+                self.telemetry.failed(error.category());
+                tracing::warn!(cluster = %declared.name, %error, "the plan cannot be carried out");
+                return Ok(Action::Requeue(left));
+            }
+            (Err(error), _) => return Err(error),
+            (Ok(()), report) => report?,
+        };
         self.prune(declared).await?;
         let routing = view.routing_of(&declared.name);
         let aging = routing.is_some_and(|routing| !routing.table.certificates.is_empty());
@@ -227,7 +241,7 @@ impl Context {
             self.watch.look_again();
             return Ok(Action::Requeue(Duration::from_millis(500)));
         }
-        let hash = names::content_hash(format!("{:?}", plan.steps).as_bytes());
+        let hash = hash(plan);
         let wait = self.lag
             + if restarts(plan) {
                 self.quiet
@@ -257,15 +271,29 @@ impl Context {
             self.lock_acted().remove(key);
         }
         acted?;
-        if let Key::Cluster(name) = key
-            && plan.steps.iter().any(sends_proxy)
-        {
-            self.lock_attempted()
-                .insert(name.clone(), plan.spec_hash.clone());
+        if let Key::Cluster(name) = key {
+            self.lock_refusals().remove(name);
+            if plan.steps.iter().any(sends_proxy) {
+                self.lock_attempted()
+                    .insert(name.clone(), plan.spec_hash.clone());
+            }
         }
         self.telemetry.ran(Outcome::Acted);
         self.watch.look_again();
         Ok(Action::Requeue(Duration::from_secs(2)))
+    }
+
+    /// What the engine would not do of a plan, now or when it was tried last.
+    fn refusal(&self, name: &str, plan: &Plan, acted: &Result<(), Error>) -> Option<Blocker> {
+        let hash = hash(plan);
+        let mut refusals = self.lock_refusals();
+        if let Err(error) = acted
+            && error.retry() != Retry::Now
+        {
+            refusals.insert(name.to_owned(), (hash.clone(), refused(error)));
+        }
+        refusals.retain(|of, (refused, _)| of != name || *refused == hash);
+        refusals.get(name).map(|(_, blocker)| blocker.clone())
     }
 
     async fn prune(&self, declared: &Declared) -> Result<(), Error> {
@@ -283,6 +311,10 @@ impl Context {
         self.acted_on.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lock_refusals(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (String, Blocker)>> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn lock_attempted(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
         self.attempted
             .lock()
@@ -290,11 +322,20 @@ impl Context {
     }
 }
 
+/// Tells plans apart by what they do.
+fn hash(plan: &Plan) -> String {
+    names::content_hash(format!("{:?}", plan.steps).as_bytes())
+}
+
 /// What the engine would not do, for the status: only it knows why.
 fn refused(error: &Error) -> Blocker {
+    let reason = match error.category() {
+        "Invalid" => ENGINE_REFUSED,
+        other => other,
+    };
     Blocker {
         condition: ConditionType::ProxyReady,
-        reason: error.category().to_owned(),
+        reason: reason.to_owned(),
         message: error.to_string(),
     }
 }

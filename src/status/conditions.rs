@@ -16,6 +16,8 @@ use crate::world::{Claim, Declared, Service, UpdateState};
 const LONGEST: usize = 2_000;
 /// Programmed, but for what single services ask and proxies refuse.
 const PARTLY: &str = "RoutesRefused";
+/// The engine does not take the definition of the proxies.
+pub(crate) const ENGINE_REFUSED: &str = "EngineRefused";
 /// Proxies have yet to take what is published.
 pub(crate) const WAITING: &str = "Pending";
 

@@ -13,7 +13,7 @@ pub mod source;
 use serde::{Deserialize, Serialize};
 
 pub use build::{StatusInputs, status};
-pub(crate) use conditions::WAITING;
+pub(crate) use conditions::{ENGINE_REFUSED, WAITING};
 pub use delivery::of as proxies_of;
 pub use mark::mark;
 
