@@ -208,8 +208,13 @@ fn find<'t>(
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "AmbiguousPath", text).closing());
     }
     look(path).ok_or_else(|| {
-        // The key holds no character that could mean something to whoever reads this.
-        let text = format!("no route for host {key}");
+        // The key holds no character that could mean something to whoever reads this. Which routes
+        // there are is nobody's business.
+        let text = if table.has_host(key) {
+            format!("no route for this path, method or headers of host {key}")
+        } else {
+            format!("no route for host {key}")
+        };
         Refusal::new(StatusCode::NOT_FOUND, "NoRoute", text)
     })
 }
