@@ -9,8 +9,10 @@ use super::error::{CliError, Result};
 use super::get::{json, yaml};
 use super::session::View;
 use super::table::Table;
+use crate::names;
 use crate::proxy::table::{Places, Verdict};
-use crate::route::{ClusterRouting, Route, RouteTable, RowState};
+use crate::route::{ClusterRouting, Route, RouteTable, Row, RowState};
+use crate::world::World;
 
 /// One route, and what becomes of it.
 #[derive(Debug, serde::Serialize)]
@@ -29,6 +31,8 @@ pub fn explain(view: &View, args: &RoutesArgs, url: &str, cluster: Option<&str>)
     for (name, routing) in &view.routing.clusters {
         if cluster.is_none_or(|wanted| wanted == name) {
             shown.extend(of_cluster(name, routing, &host, &parts, is_tls)?);
+            let plain = plain(&host);
+            shown.extend(rejected(&view.world, name, routing, &plain));
         }
     }
     if let Some(name) = cluster
@@ -107,29 +111,28 @@ fn of_cluster(
     let trial = places
         .trial(host, parts)
         .ok_or_else(|| CliError::Usage(format!("`{host}` is no host")))?;
-    let plain = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
+    let plain = plain(host);
     let passed_on = is_tls && table.passthroughs.contains_key(&plain);
     let dark = is_tls && !passed_on && !shows_certificate(table, &plain);
+    let ambiguous = places.ambiguity(host, parts).filter(|_| !passed_on);
     let mut shown: Vec<Shown> = trial
         .into_iter()
         .map(|one| {
-            let takes = one.verdict == Verdict::Wins && !passed_on && !dark;
+            let wins = one.verdict == Verdict::Wins && !passed_on;
+            let closed = refusal(routing, one.name, is_tls).filter(|_| wins);
+            let open = ambiguous.is_none() && closed.is_none();
             Shown {
                 cluster: name.to_owned(),
                 route: one.name.to_owned(),
-                takes,
-                reason: match one.verdict {
-                    _ if passed_on => "TLS of this host is passed on unopened",
-                    Verdict::Wins if dark => {
-                        "the host has no certificate, so TLS is refused: `skep certs add`, or the labels ssl_cert and ssl_key"
+                takes: wins && !dark && open,
+                reason: match (one.verdict, ambiguous) {
+                    _ if passed_on => "TLS of this host is passed on unopened".to_owned(),
+                    (Verdict::Wins, _) if dark => DARK.to_owned(),
+                    (Verdict::Wins | Verdict::Later, Some(why)) => {
+                        format!("the path is ambiguous: 400 ({why})")
                     }
-                    Verdict::Wins => "most specific host and path whose conditions are met",
-                    Verdict::Later => "would take it, but a more specific one does",
-                    Verdict::OtherPath => "the path is not its path",
-                    Verdict::Unmet => "the request lacks its method or a header",
-                    Verdict::Covered => "a more specific host decides alone",
-                }
-                .to_owned(),
+                    (verdict, _) => closed.unwrap_or_else(|| said(verdict).to_owned()),
+                },
                 target: table
                     .routes
                     .get(one.name)
@@ -151,12 +154,59 @@ fn of_cluster(
         };
         shown.insert(0, first);
     }
-    shown.extend(rejected(name, routing, &plain));
+    if shown.is_empty()
+        && let Some(why) = ambiguous
+    {
+        shown.push(Shown {
+            cluster: name.to_owned(),
+            route: String::new(),
+            takes: false,
+            reason: format!("the path is ambiguous: 400 ({why})"),
+            target: String::new(),
+        });
+    }
     Ok(shown)
+}
+
+const DARK: &str = "the host has no certificate, so TLS is refused: `skep certs add`, or the labels ssl_cert and ssl_key";
+
+fn said(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Wins => "most specific host and path whose conditions are met",
+        Verdict::Later => "would take it, but a more specific one does",
+        Verdict::OtherPath => "the path is not its path",
+        Verdict::Unmet => "the request lacks its method or a header",
+        Verdict::Covered => "a more specific host decides alone",
+    }
+}
+
+/// The host without its port, as routes have it.
+fn plain(host: &str) -> String {
+    host.split(':').next().unwrap_or(host).to_ascii_lowercase()
+}
+
+/// What the proxies refuse of a route, so that nothing of it may be served. One service of several
+/// whose backend is refused does not close it.
+fn refusal(routing: &ClusterRouting, route: &str, is_tls: bool) -> Option<String> {
+    let services = routing.table.routes.get(route)?.targets.len();
+    let mut rows = routing.rows.iter();
+    let row = rows.find(|row| {
+        let closes = match row.reason.as_str() {
+            "CertificateUnusable" => is_tls,
+            "AuthoritiesUnusable" | "BackendRefused" => services == 1,
+            _ => true,
+        };
+        row.state == RowState::Refused && closes && row.route() == route
+    })?;
+    Some(format!(
+        "it is the one, but proxies refuse it: {}: {}",
+        row.reason, row.message
+    ))
 }
 
 /// What would be at the host, had it not been rejected.
 fn rejected<'a>(
+    world: &'a World,
     cluster: &'a str,
     routing: &'a ClusterRouting,
     host: &'a str,
@@ -164,7 +214,12 @@ fn rejected<'a>(
     let rows = routing.rows.iter();
     let at_host = names_over(host);
     let rows = rows.filter(move |row| {
-        row.state == RowState::Rejected && (row.host == "*" || at_host.contains(&row.host))
+        let is_here = match row.host.as_str() {
+            // A fault of labels is of all hosts of its route.
+            "" => asks_for(world, routing, row, &at_host),
+            name => name == "*" || at_host.iter().any(|at| at == name),
+        };
+        row.state == RowState::Rejected && is_here
     });
     rows.map(move |row| Shown {
         cluster: cluster.to_owned(),
@@ -173,6 +228,51 @@ fn rejected<'a>(
         reason: format!("{}: {}", row.reason, row.message),
         target: row.service.clone(),
     })
+}
+
+/// Whether labels of the row's service ask for one of these hosts, for the row's route.
+fn asks_for(world: &World, routing: &ClusterRouting, row: &Row, hosts: &[String]) -> bool {
+    let mut services = world.services.values();
+    let Some(service) = services.find(|it| it.spec.name == row.service) else {
+        return false;
+    };
+    // A host that cannot be read says nothing of those beside it, which have rows of their own.
+    let mut others = routing.rows.iter();
+    if row.reason == "InvalidHost"
+        && others.any(|it| it.service == row.service && hosts.contains(&it.host))
+    {
+        return false;
+    }
+    let of = route_of(&row.label);
+    let labels = &service.spec.labels;
+    let has_own = |key: &String| route_of(key) == of;
+    let named = |(key, value): (&String, &String)| {
+        let at_fault = of.is_none() || has_own(key) || route_of(key).is_none();
+        let mut parts = value.split(|c: char| c == ',' || c.is_whitespace());
+        at_fault && parts.any(|part| hosts.contains(&part.to_ascii_lowercase()))
+    };
+    let given = labels.iter().filter(|(key, _)| is_hosts(key));
+    let own = given.clone().any(|(key, _)| of.is_some() && has_own(key));
+    // The service's hosts are those of a route that gives none.
+    let mut given = given.filter(|(key, _)| !own || has_own(key));
+    given.any(named)
+}
+
+/// What a label speaks of, without its prefix.
+fn label_name(key: &str) -> Option<&str> {
+    let mut prefixes = names::APP_PREFIXES.iter();
+    prefixes.find_map(|prefix| key.strip_prefix(prefix))
+}
+
+/// The named route that a label is of.
+fn route_of(key: &str) -> Option<&str> {
+    let rest = label_name(key)?.strip_prefix("routes.")?;
+    Some(rest.split_once('.')?.0)
+}
+
+fn is_hosts(key: &str) -> bool {
+    let route = route_of(key).map(|id| format!("routes.{id}.hosts"));
+    label_name(key) == Some(route.as_deref().unwrap_or("hosts"))
 }
 
 /// Whether a client that asks for the host by TLS is shown a certificate.
@@ -215,100 +315,4 @@ fn target(route: &Route, routing: &ClusterRouting) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::route::{Backend, Certificate, CertificateSource, PathMatch, Row, Target};
-    use clap::Parser;
-
-    fn view() -> View {
-        let mut table = RouteTable::default();
-        let backend = Backend {
-            service: "demo".into(),
-            ..Backend::default()
-        };
-        table.backends.insert("demo:80".into(), backend);
-        for (host, path) in [("demo.a", "/"), ("demo.a", "/api"), ("*", "/")] {
-            let route = Route {
-                host: host.into(),
-                path: PathMatch::Prefix(path.into()),
-                targets: vec![Target {
-                    backend: "demo:80".into(),
-                    weight: None,
-                }],
-                ..Route::default()
-            };
-            table.routes.insert(route.name(), route);
-        }
-        let mut view = View::default();
-        let row = |host: &str| Row {
-            host: host.into(),
-            path: "/api".into(),
-            service: "late".into(),
-            state: RowState::Rejected,
-            reason: "DuplicateRoute".into(),
-            message: "it is not alone".into(),
-            ..Row::default()
-        };
-        let routing = ClusterRouting {
-            table,
-            rows: vec![row("demo.a"), row("other.b")],
-            ..ClusterRouting::default()
-        };
-        view.routing.clusters.insert("east".into(), routing);
-        view
-    }
-
-    fn told(words: &[&str]) -> Result<String> {
-        told_of(&view(), words)
-    }
-
-    fn told_of(view: &View, words: &[&str]) -> Result<String> {
-        let words = ["skep", "routes", "--explain"].iter().chain(words);
-        let cli = crate::cli::args::Cli::try_parse_from(words).unwrap();
-        let crate::cli::args::Verb::Routes(args) = cli.verb else {
-            panic!("routes is a verb")
-        };
-        let url = args.explain.clone().unwrap();
-        explain(view, &args, &url, args.cluster.as_deref())
-    }
-
-    #[test]
-    fn the_route_that_takes_it_and_the_others_are_told() {
-        insta::assert_snapshot!(told(&["http://Demo.A:8080/api/x?y=1"]).unwrap());
-    }
-
-    #[test]
-    fn by_https_a_host_without_a_certificate_takes_nothing() {
-        let told = |view: &View, url: &str| told_of(view, &[url]).unwrap();
-        let yes = |told: &str| told.contains("  yes  ");
-        let mut view = view();
-        let dark = told(&view, "https://demo.a/api");
-        assert!(!yes(&dark) && dark.contains("no certificate"), "{dark}");
-        assert!(yes(&told(&view, "http://demo.a/api")));
-        let certificate = Certificate {
-            hosts: vec!["*.a".into()],
-            stands_in: [].into(),
-            awaited: false,
-            source: CertificateSource::Files {
-                chain: "crt".into(),
-                key: "key".into(),
-            },
-        };
-        let table = &mut view.routing.clusters.get_mut("east").unwrap().table;
-        table.certificates.insert("c".into(), certificate);
-        assert!(yes(&told(&view, "https://demo.a/api")));
-        assert!(!yes(&told(&view, "https://demo.b/api")));
-    }
-
-    #[test]
-    fn a_bad_url_header_or_cluster_is_told() {
-        assert_eq!(told(&["ftp://demo.a/"]).unwrap_err().exit_code(), 2);
-        assert_eq!(told(&["http://"]).unwrap_err().exit_code(), 2);
-        assert_eq!(
-            told(&["demo.a", "--header", "x"]).unwrap_err().exit_code(),
-            2
-        );
-        assert_eq!(told(&["demo.a", "west"]).unwrap_err().exit_code(), 1);
-        assert!(told(&["other.b/"]).unwrap().contains("*/"));
-    }
-}
+mod tests;

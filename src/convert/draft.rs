@@ -48,6 +48,11 @@ pub(super) struct Note {
     pub words: Vec<String>,
 }
 
+/// An option as comments name it.
+fn told<T>(setting: &Setting<T>) -> String {
+    format!("{} (line {})", setting.name, setting.at.line)
+}
+
 /// A document in the making.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
@@ -86,9 +91,22 @@ impl Draft {
     /// The field comes from an option.
     pub fn from<T>(&mut self, field: &str, setting: &Setting<T>) {
         let note = self.notes.entry(field.to_owned()).or_default();
-        note.from
-            .push(format!("{} (line {})", setting.name, setting.at.line));
+        note.from.push(told(setting));
         self.origin(field, setting.at, &setting.path);
+    }
+
+    /// Tells of an option that no field came from and that nothing was said of, so that none gets
+    /// lost. The name of the cluster stands for itself.
+    pub fn account<T>(&mut self, setting: &Setting<T>) {
+        let mark = told(setting);
+        let mut notes = self.notes.values();
+        let is_said = setting.name == "ServiceCluster"
+            || notes.any(|note| note.from.contains(&mark))
+            || self.left.iter().any(|left| left.option == setting.name);
+        if !is_said {
+            let why = "it makes no difference here";
+            self.left.push(Left::needless(setting, why));
+        }
     }
 
     /// Further words in the comment of a field.

@@ -45,6 +45,9 @@ pub(super) fn draft(given: &Given, name: Name, faults: &mut Faults) -> Draft {
     draft.left.extend(config.left());
     traffic::fill(&mut draft, given, &config, faults);
     draft.check(faults);
+    for setting in given.used().iter().chain(&config.used()) {
+        draft.account(setting);
+    }
     draft.left.sort_by_key(|left| left.line);
     draft
 }

@@ -242,6 +242,18 @@ impl<'a> Given<'a> {
     }
 }
 
+impl Given<'_> {
+    /// The options that something is made of, each with its value left out.
+    pub fn used(&self) -> Vec<Setting<()>> {
+        let given = self.settings.values();
+        given
+            .filter(|(_, item, known)| known.fate == Fate::Used && !is_empty(&item.value))
+            .filter(|(_, item, _)| !matches!(item.value, Value::Table(_)))
+            .filter_map(|(_, _, known)| self.setting(known.name, |_| Some(())))
+            .collect()
+    }
+}
+
 fn text_of(item: &Item) -> Option<(Pos, &str)> {
     match &item.value {
         Value::Text(text) if !text.trim().is_empty() => Some((item.at, text.trim())),

@@ -123,22 +123,35 @@ pub(super) fn remarks(drafts: &[Draft]) -> Vec<String> {
     remarks
 }
 
-/// In ingress mode a port is taken on every node.
+/// In ingress mode a port is taken on every node, also where another cluster's proxies have it.
 fn on_all_nodes(drafts: &[Draft]) -> Vec<String> {
     let mut remarks = Vec::new();
-    let mut ports: BTreeMap<u16, &str> = BTreeMap::new();
+    // Cluster and whether it publishes on all nodes, by port.
+    let mut ports: BTreeMap<u16, (&str, bool)> = BTreeMap::new();
     for draft in drafts {
         let publish = &draft.cluster.spec.proxy.publish;
         let name = draft.cluster.metadata.name.as_str();
-        if publish.mode != PublishMode::Ingress {
-            continue;
-        }
+        let everywhere = publish.mode == PublishMode::Ingress;
         for port in [publish.http, publish.https] {
-            match ports.insert(port, name) {
-                Some(other) if port > 0 => remarks.push(format!(
+            if port == 0 {
+                continue;
+            }
+            match ports.get(&port) {
+                Some((other, true)) if everywhere => remarks.push(format!(
                     "{other} and {name} both publish {port} on all nodes, and Swarm gives it to one: use other ports, or mode: host on nodes of their own"
                 )),
+                Some((other, was_everywhere)) if everywhere || *was_everywhere => {
+                    let (all, own) = if everywhere { (name, *other) } else { (*other, name) };
+                    remarks.push(format!(
+                        "{all} publishes {port} on all nodes, and {own} on the nodes of its proxies, where it may be taken: use another port, or mode: host for both on nodes of their own"
+                    ));
+                }
                 _ => {}
+            }
+            let known = ports.entry(port).or_insert((name, everywhere));
+            known.1 |= everywhere;
+            if everywhere {
+                known.0 = name;
             }
         }
     }

@@ -150,6 +150,54 @@ fn clusters_that_publish_one_port_on_all_nodes_are_told() {
 }
 
 #[test]
+fn a_port_of_all_nodes_that_another_has_on_its_own_is_told() {
+    for (one, other) in [("ingress", "host"), ("host", "ingress")] {
+        let converted = interlock(
+            "x",
+            &format!(
+                "[Extensions.a]\nServiceCluster = \"a\"\nPublishMode = \"{one}\"\nPublishedPort = 80\nPublishedSSLPort = 443\n[Extensions.b]\nServiceCluster = \"b\"\nPublishMode = \"{other}\"\nPublishedPort = 80\nPublishedSSLPort = 8443\n"
+            ),
+        )
+        .unwrap();
+        let told = converted.summary.join("\n");
+        let (all, own) = if one == "ingress" {
+            ("a", "b")
+        } else {
+            ("b", "a")
+        };
+        let start = format!("{all} publishes 80 on all nodes, and {own} on the nodes");
+        assert_eq!(told.matches(&start).count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_shorter_time_for_silent_connections_is_told() {
+    let text = "[Extensions.a.Config]\nKeepaliveTimeout = \"30s\"\n";
+    let converted = interlock("x", text).unwrap();
+    let told = converted.text.replace("\n#    ", "");
+    assert!(
+        told.contains("Config.KeepaliveTimeout (line 2): connections without"),
+        "{told}"
+    );
+}
+
+/// Options of a value that means something, each of which must be found again.
+fn is_complete(given: &str, converted: &Converted) -> Result<(), TestCaseError> {
+    let text = converted.text.replace("\n#", " ");
+    for line in given.lines().filter(|line| line.contains(" = ")) {
+        let (name, value) = line.split_once(" = ").unwrap_or_default();
+        let empty = matches!(value, "\"\"" | "false" | "[]") || value.starts_with('{');
+        let blank = value.trim_matches(['[', ']', '"', ' ', ',']).is_empty();
+        prop_assert!(
+            empty || blank || name == "ServiceCluster" || text.contains(name),
+            "{line} is lost in {}",
+            converted.text
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn text_of_the_file_never_leaves_its_comment() {
     let text = "[Extensions.\"a\\nspec: {}\"]\nProxyImage = \"x\\n---\\nkind: Pod\\u2028\"\n";
     is_sound(&interlock("co\nnfig", text).unwrap()).unwrap();
@@ -229,7 +277,10 @@ proptest! {
             config.concat()
         );
         match interlock("x", &text) {
-            Ok(converted) => is_sound(&converted)?,
+            Ok(converted) => {
+                is_sound(&converted)?;
+                is_complete(&text, &converted)?;
+            }
             Err(faults) => prop_assert!(!faults.is_empty()),
         }
     }

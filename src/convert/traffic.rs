@@ -106,6 +106,12 @@ fn timeouts(draft: &mut Draft, config: &Given, is_haproxy: bool, faults: &mut Fa
             draft.from(IDLE, setting);
         }
     }
+    if let Some(setting) = idle.as_ref().filter(|setting| setting.value < longest) {
+        let why = format!(
+            "connections without a request are kept as long as upgraded ones may be silent, for {longest}: see traffic.timeouts.idle"
+        );
+        draft.left.push(Left::needless(setting, why));
+    }
     if idle.as_ref().is_none_or(|setting| setting.value < longest) {
         draft.say(IDLE, "upgraded connections may be silent for so long");
     }

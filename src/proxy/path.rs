@@ -9,9 +9,11 @@
 
 use std::borrow::Cow;
 
+use crate::route::PathMatch;
+
 /// Why a path cannot be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+enum Fault {
     /// A segment `.` or `..`, however written.
     Dots,
     /// A NUL, at which some servers end.
@@ -21,8 +23,56 @@ pub(super) enum Fault {
     Parameter,
 }
 
+impl Fault {
+    /// What is told to who sent it.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Dots => "the path has a `.` or `..` segment: send it resolved",
+            Self::Nul => "the path has a NUL",
+            Self::Parameter => {
+                "the path has a separator within a parameter (`;x%2fy`), which servers read in two ways"
+            }
+        }
+    }
+}
+
+/// Why a path is refused that leads to one route as it stands, and to another one as a server may
+/// read it: what the one route asks for could be passed by the other. `find` finds the route of a
+/// path, `path_of` tells what a route asks of it.
+pub(super) fn ambiguity<'r, R: 'r>(
+    path: &str,
+    find: impl Fn(&str) -> Option<&'r R>,
+    path_of: impl Fn(&R) -> &PathMatch,
+) -> Option<&'static str> {
+    let reading = match reading(path) {
+        Ok(reading) => reading?,
+        Err(fault) => return Some(fault.text()),
+    };
+    let route = find(path);
+    let same = match (route, find(&reading)) {
+        (Some(route), Some(other)) => std::ptr::eq(route, other),
+        (None, None) => true,
+        _ => false,
+    };
+    if same || route.is_some_and(|route| means_it(path_of(route))) {
+        return None;
+    }
+    Some("the path can be read in two ways, and they are of different routes: send it plainly")
+}
+
+/// Who writes a path with another reading into a label means it as it is written.
+fn means_it(path: &PathMatch) -> bool {
+    match path {
+        PathMatch::Regex(_) => false,
+        PathMatch::Prefix(text) | PathMatch::Exact(text) => match reading(text) {
+            Ok(reading) => reading.is_some_and(|reading| reading != *text),
+            Err(_) => true,
+        },
+    }
+}
+
 /// Whether every server reads it as it stands.
-pub(super) fn is_plain(path: &str) -> bool {
+fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
     let mut last = 0;
     for &byte in bytes {
@@ -36,7 +86,7 @@ pub(super) fn is_plain(path: &str) -> bool {
 }
 
 /// The path as the most obliging server reads it; `None`: as it stands.
-pub(super) fn reading(path: &str) -> Result<Option<String>, Fault> {
+fn reading(path: &str) -> Result<Option<String>, Fault> {
     if is_plain(path) {
         return Ok(None);
     }

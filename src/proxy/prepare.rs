@@ -203,11 +203,18 @@ fn find<'t>(
         "*" => "/",
         path => path,
     };
-    let route = lookup(table, key, path, parts);
-    check_readings(table, key, path, parts, route)?;
-    route.map(AsRef::as_ref).ok_or_else(|| {
-        // The key holds no character that could mean something to whoever reads this.
-        let text = format!("no route for host {key}");
+    let look = |path: &str| lookup(table, key, path, parts).map(AsRef::as_ref);
+    if let Some(text) = path::ambiguity(path, look, |route| route.path.of()) {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "AmbiguousPath", text).closing());
+    }
+    look(path).ok_or_else(|| {
+        // The key holds no character that could mean something to whoever reads this. Which routes
+        // there are is nobody's business.
+        let text = if table.has_host(key) {
+            format!("no route for this path, method or headers of host {key}")
+        } else {
+            format!("no route for host {key}")
+        };
         Refusal::new(StatusCode::NOT_FOUND, "NoRoute", text)
     })
 }
@@ -229,50 +236,6 @@ fn lookup<'t>(
         }
     }
     table.find(key, path, parts)
-}
-
-/// Refuses a path that leads to one route as it stands, and to another one as a server may read
-/// it: what the one route asks for could be passed by the other.
-fn check_readings(
-    table: &Table,
-    key: &str,
-    path: &str,
-    parts: &Parts,
-    route: Option<&Arc<LiveRoute>>,
-) -> Result<(), Refusal> {
-    let bad =
-        |text: &'static str| Refusal::new(StatusCode::BAD_REQUEST, "AmbiguousPath", text).closing();
-    let reading = path::reading(path).map_err(|fault| {
-        bad(match fault {
-            path::Fault::Dots => "the path has a `.` or `..` segment: send it resolved",
-            path::Fault::Nul => "the path has a NUL",
-            path::Fault::Parameter => {
-                "the path has a separator within a parameter (`;x%2fy`), which servers read in two ways"
-            }
-        })
-    })?;
-    let Some(reading) = reading else {
-        return Ok(());
-    };
-    let same = match (route, lookup(table, key, &reading, parts)) {
-        (Some(route), Some(other)) => Arc::ptr_eq(route, other),
-        (None, None) => true,
-        _ => false,
-    };
-    // Who writes a path with another reading into a label means it as it is written.
-    let means_it = |route: &Arc<LiveRoute>| match route.path.of() {
-        PathMatch::Regex(_) => false,
-        PathMatch::Prefix(text) | PathMatch::Exact(text) => match path::reading(text) {
-            Ok(reading) => reading.is_some_and(|reading| reading != *text),
-            Err(_) => true,
-        },
-    };
-    if same || route.is_some_and(means_it) {
-        return Ok(());
-    }
-    Err(bad(
-        "the path can be read in two ways, and they are of different routes: send it plainly",
-    ))
 }
 
 /// 301 for GET and HEAD, which every client follows; 308 for the others, which keeps the method.

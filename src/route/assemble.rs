@@ -251,6 +251,10 @@ impl Grant {
             "https_redirect" => {
                 (self.labels.label("https_redirect")).or_else(|| self.labels.label("ssl_only"))
             }
+            // A default backend may have no host.
+            "hosts" => {
+                (self.labels.label("hosts")).or_else(|| self.labels.label("default_backend"))
+            }
             name => self.labels.label(name),
         };
         Row {

@@ -7,6 +7,7 @@ use super::claim::{self, Application, Grant};
 use super::reach::Fabric;
 use super::{ClusterRouting, Listener, Orphan, Routing, Row, RowState};
 use crate::api::ServiceClusterSpec;
+use crate::api::labels::LabelFault;
 use crate::api::{grammar, labels};
 use crate::names;
 use crate::world::{Age, Declared, Service, Task, World};
@@ -152,13 +153,29 @@ fn wanted(app: &Application<'_>, default: Option<&str>, orphans: &mut Vec<Orphan
     match default {
         Some(name) => vec![name.to_owned()],
         None if asks_for_nothing => Vec::new(),
-        None => orphan(
+        None => {
+            if let Some(fault) = misspelt(app) {
+                let message = format!(
+                    "the service names no cluster and none is the default: {}",
+                    claim::fault_message(fault)
+                );
+                orphan("NoDefaultCluster", message, &fault.label, &fault.value)
+            } else {
+                orphan(
             "NoDefaultCluster",
             "the service names no cluster and none is the default: add label com.docker.lb.service_cluster, or set spec.default on one cluster".to_owned(),
             "com.docker.lb.service_cluster",
             "",
-        ),
+        )
+            }
+        }
     }
+}
+
+/// A label that nobody knows and that was meant to name the cluster.
+fn misspelt<'a>(app: &'a Application<'_>) -> Option<&'a LabelFault> {
+    let mut unknown = (app.labels.faults.iter()).filter(|fault| fault.reason == "UnknownLabel");
+    unknown.find(|fault| fault.hint.ends_with("service_cluster`?"))
 }
 
 /// A service whose cluster is not there.

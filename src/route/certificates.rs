@@ -11,10 +11,14 @@ use time::format_description::well_known::Rfc3339;
 
 pub(crate) use files::files;
 
-use super::{ClusterRouting, Routing, RowState, SecretText, build};
+use super::claim::{ANY_HOST, place_text};
+use super::{ClusterRouting, Routing, Row, RowState, SecretText, build, settings};
+use crate::api::grammar;
+use crate::api::labels::{self, AppLabels, Label, RouteLabels};
+use crate::api::value::HostPattern;
 use crate::names;
 use crate::world::certificates::certificates;
-use crate::world::{Declared, World};
+use crate::world::{Declared, Service, World};
 
 /// The stored certificates as the operator could open them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,13 +120,13 @@ pub fn certified(
         let tls = accepted.map(|accepted| &accepted.cluster.spec.traffic.tls);
         let default = tls.and_then(|tls| tls.default_certificate.as_deref());
         stored::add_stored(cluster, keyring, default);
-        tell_dead_ends(cluster);
+        tell_dead_ends(world, cluster);
     }
     routing
 }
 
 /// A route whose clients are sent to HTTPS, where nothing could be shown to them.
-fn tell_dead_ends(cluster: &mut ClusterRouting) {
+fn tell_dead_ends(world: &World, cluster: &mut ClusterRouting) {
     let table = &cluster.table;
     if table.listener.default_certificate.is_some() {
         return;
@@ -141,6 +145,10 @@ fn tell_dead_ends(cluster: &mut ClusterRouting) {
     let sent = table.routes.iter();
     let sent = sent.filter(|(_, route)| route.policy.https_only.is_some() && dark(&route.host));
     let sent: BTreeSet<String> = sent.map(|(name, _)| name.clone()).collect();
+    if sent.is_empty() {
+        return;
+    }
+    let mut labels = Labels::of(world);
     for row in &mut cluster.rows {
         if row.state == RowState::Active && row.tls != "passthrough" && sent.contains(&row.route())
         {
@@ -150,7 +158,46 @@ fn tell_dead_ends(cluster: &mut ClusterRouting) {
                 "clients are sent to https://{}, and the host has no certificate: add one with `skep certs add` or the labels ssl_cert and ssl_key, or take ssl_only (https_redirect) away",
                 row.host
             );
+            if let Some(label) = labels.sending(row) {
+                row.label.clone_from(&label.key);
+                row.value = grammar::shown(&label.value);
+            }
         }
+    }
+}
+
+/// The labels of services, read once each.
+struct Labels<'a> {
+    services: BTreeMap<&'a str, &'a Service>,
+    read: BTreeMap<String, AppLabels>,
+}
+
+impl<'a> Labels<'a> {
+    fn of(world: &'a World) -> Self {
+        let services = world.services.values();
+        Self {
+            services: services.map(|it| (it.spec.name.as_str(), it)).collect(),
+            read: BTreeMap::new(),
+        }
+    }
+
+    /// The label that sends the clients of a row's route to HTTPS.
+    fn sending(&mut self, row: &Row) -> Option<&Label> {
+        let service = self.services.get(row.service.as_str())?;
+        let read = self.read.entry(row.service.clone());
+        let read = read.or_insert_with(|| labels::read(&service.spec.labels));
+        let stands = |route: &&RouteLabels| {
+            let has = |host: &HostPattern| host.as_str() == row.host;
+            let (path, when) = place_text(&settings::path(route), &settings::conditions(route));
+            let is_here = route.hosts.iter().any(has) || row.host == ANY_HOST;
+            is_here && path == row.path && when == row.when
+        };
+        // A redirect stands at a path of its own, so the service's first route speaks for it.
+        let route = (read.routes.iter().find(stands)).or_else(|| read.routes.first())?;
+        let only = || route.label("ssl_only").filter(|_| route.flag("ssl_only"));
+        let redirect = route.status("https_redirect");
+        let redirect = redirect.and_then(|_| route.label("https_redirect"));
+        redirect.or_else(only)
     }
 }
 

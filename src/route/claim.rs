@@ -293,25 +293,41 @@ fn admitted(
         .find(|(key, value)| have.get(*key) != Some(value));
     let mut hosts = BTreeSet::new();
     let mut rows = Vec::new();
-    for host in wanted {
-        let message = if let Some((key, value)) = missing {
-            format!("the cluster admits only services with label {key}={value}")
-        } else if !host_admitted(admission, &host) {
-            let patterns = admission.hosts.iter().take(10).map(ToString::to_string);
-            let patterns = patterns.collect::<Vec<_>>().join(", ");
-            format!("the cluster admits only these hosts: {patterns}")
-        } else {
-            hosts.insert(host);
-            continue;
-        };
+    let refused = |host: &str, label, message| {
         let refusal = Refusal {
             reason: "NotAdmitted",
             message,
-            label: "",
+            label,
         };
-        rows.push(refusal_row(app, labels, &host, &refusal));
+        refusal_row(app, labels, host, &refusal)
+    };
+    for host in wanted {
+        if let Some((key, value)) = missing {
+            let message = format!("the cluster admits only services with label {key}={value}");
+            rows.push(Row {
+                label: key.clone(),
+                value: have.get(key).map(|it| shown(it)).unwrap_or_default(),
+                ..refused(&host, "", message)
+            });
+        } else if host_admitted(admission, &host) {
+            hosts.insert(host);
+        } else {
+            let patterns = admission.hosts.iter().take(10).map(ToString::to_string);
+            let patterns = patterns.collect::<Vec<_>>().join(", ");
+            let message = format!("the cluster admits only these hosts: {patterns}");
+            rows.push(refused(&host, host_label(&host), message));
+        }
     }
     (hosts, rows)
+}
+
+/// The label by which a route has a host.
+pub(super) fn host_label(host: &str) -> &'static str {
+    if host == ANY_HOST {
+        "default_backend"
+    } else {
+        "hosts"
+    }
 }
 
 /// A default backend asks for every host, so it is never among some that are admitted.

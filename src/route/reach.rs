@@ -225,7 +225,7 @@ fn no_shared_network(
     Refusal {
         reason: "NoSharedNetwork",
         message,
-        label: "",
+        label: "network",
     }
 }
 

@@ -120,6 +120,15 @@ fn missing(reader: &mut Reader, hosts: &[HostPattern], port: Option<u16>) {
     }
 }
 
+/// Whether an expression begins with something else than a path does. It is said only where there
+/// is no doubt.
+fn matches_no_path(pattern: &str) -> bool {
+    let mut chars = pattern.trim_start_matches('^').chars();
+    let is_plain = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let may_lack = matches!(chars.next(), Some('?' | '*' | '{'));
+    is_plain && !may_lack && !pattern.contains('|')
+}
+
 /// The path as its kind means it. Never falls back to `/`: that would claim more than was asked.
 fn path(reader: &mut Reader) -> Option<PathLabel> {
     let kind = reader.text("path_type").unwrap_or("prefix").to_owned();
@@ -133,6 +142,13 @@ fn path(reader: &mut Reader) -> Option<PathLabel> {
     };
     let (path, hint) = match kind.as_str() {
         "exact" => (exact_path(&text), "write for example /login"),
+        "regex" if matches_no_path(&text) => (
+            Err(format!(
+                "`{}` matches no path, because every path begins with /",
+                grammar::shortened(&text)
+            )),
+            "begin the expression with /, for example /item/[0-9]+",
+        ),
         "regex" => (
             grammar::regex(&text).map(|_| PathLabel::Regex(text.clone())),
             "write for example /item/[0-9]+",

@@ -288,7 +288,8 @@ fn some<T: PartialEq>(
     }
     if all.next().is_some() {
         let message = format!("the list has more than {MAX_ITEMS} items; the others are left out");
-        wrong.push((message, String::new()));
+        let hint = "give the others to a route of their own, such as skep.routes.more.hosts, or to another service";
+        wrong.push((message, hint.to_owned()));
     }
     Parsed {
         value: (!good.is_empty() || wrong.is_empty()).then(|| list(good)),
@@ -340,7 +341,7 @@ fn host_hint(item: &str) -> &'static str {
         "a path goes into context_root"
     } else if item.contains(':') {
         "leave the port out: a host is matched whatever port the client used"
-    } else if item.contains(';') {
+    } else if item.contains(';') || item.contains(char::is_whitespace) {
         "write a comma between hosts"
     } else if !item.is_ascii() {
         "write the name in its ASCII form (xn--...)"

@@ -7,6 +7,7 @@ mod clocks;
 mod drained;
 mod networks;
 mod ports;
+mod room;
 mod skep;
 mod swarm;
 #[cfg(test)]

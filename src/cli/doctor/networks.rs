@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::{Check, Patient};
+use super::{Check, Patient, room};
 use crate::names;
 use crate::world::Network;
 
@@ -10,11 +10,12 @@ pub(super) fn checks(patient: &Patient) -> Vec<Check> {
     let mut checks = vec![control(patient)];
     checks.extend(declared(patient));
     checks.extend(overlaps(patient));
+    checks.extend(room::checks(patient));
     if checks.len() == 1 && checks[0].state == super::State::Ok {
         checks.push(Check::ok(
             "networks",
             "declared",
-            "all are there, no subnets overlap",
+            "all are there and have room, no subnets overlap",
         ));
     }
     checks

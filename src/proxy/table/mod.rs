@@ -60,6 +60,12 @@ impl Table {
         self.host(host)?.find(path, request)
     }
 
+    /// Whether any route names the host, by itself or by a wildcard, or there is one for all.
+    #[must_use]
+    pub fn has_host(&self, host: &str) -> bool {
+        self.host(host).is_some()
+    }
+
     fn host(&self, host: &str) -> Option<&Arc<HostEntry>> {
         if let Some(entry) = self.exact.get(host) {
             return Some(entry);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use http::request::Parts;
 
 use super::matching::{LiveConditions, LivePath};
-use crate::proxy::host;
+use crate::proxy::{host, path};
 use crate::route::Route;
 
 /// The routes of a table in the order in which they are tried.
@@ -110,6 +110,20 @@ impl Places {
         Some(found)
     }
 
+    /// Why the proxies refuse the path whatever its route is: it can be read in two ways.
+    #[must_use]
+    pub fn ambiguity(&self, raw: &str, request: &Parts) -> Option<&'static str> {
+        let mut room = [0; 256];
+        let host = host::key(raw, &mut room)?;
+        let decides = forms(host).iter().find_map(|form| self.hosts.get(form));
+        let places = decides.map_or(&[][..], Vec::as_slice);
+        let find = |path: &str| {
+            let mut places = places.iter();
+            places.find(|place| place.path.matches(path) && place.when.admit(request))
+        };
+        path::ambiguity(request.uri.path(), find, |place| place.path.of())
+    }
+
     /// The route that takes the request.
     #[must_use]
     pub fn find(&self, raw: &str, request: &Parts) -> Option<&str> {
@@ -202,6 +216,18 @@ mod tests {
             ]
         );
         assert!(places.trial("no host", &parts).is_none());
+    }
+
+    #[test]
+    fn a_path_with_two_readings_is_told_where_they_lead_to_different_routes() {
+        let places = Places::new(&routes());
+        let told = |host: &str, path: &str| places.ambiguity(host, &parts("GET", path, None));
+        for path in ["//api", "/%61pi", "/api;x", "/a/../b", "/a%2f..%2fb"] {
+            assert!(told("a.example.com", path).is_some(), "{path}");
+        }
+        assert_eq!(told("a.example.com", "/api/y"), None);
+        // One route takes both readings.
+        assert_eq!(told("b.example.com", "//api"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::claim::{ANY_HOST, Grant};
+use super::super::claim::{ANY_HOST, Grant, host_label};
 use super::super::place::{self, Place};
 use super::super::{
     Certificate, CertificateSource, Conditions, PathMatch, Policy, Redirect, Row, RowState,
@@ -135,7 +135,10 @@ impl Assembly {
             message: format!(
                 "{first} has TLS of the host passed on and is older: this route is served by plain HTTP only"
             ),
-            label: "ssl_cert",
+            label: match grant.certificate {
+                Some(_) => "ssl_cert",
+                None => host_label(host),
+            },
         })
     }
 

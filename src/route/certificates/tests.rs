@@ -135,10 +135,16 @@ fn clients_that_are_sent_where_no_certificate_is_are_told_of() {
             .world();
         let routing = certified(&world, &declared(&world), &keyring(stored));
         let row = &routing.clusters["east"].rows[0];
-        (row.reason.clone(), row.tls.clone())
+        let label = format!("{}={}", row.label, row.value);
+        (row.reason.clone(), row.tls.clone(), label)
     };
-    assert_eq!(told(&[]), ("NoCertificate".to_owned(), String::new()));
-    let served = (String::new(), "certs/shop".to_owned());
+    let dark = (
+        "NoCertificate".to_owned(),
+        String::new(),
+        "com.docker.lb.ssl_only=true".to_owned(),
+    );
+    assert_eq!(told(&[]), dark);
+    let served = (String::new(), "certs/shop".to_owned(), "=".to_owned());
     assert_eq!(told(&[("shop", stored(&["*.com", "a.com"], 1))]), served);
 }
 

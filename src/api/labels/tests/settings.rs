@@ -174,6 +174,12 @@ fn a_path_is_read_as_its_kind_means_it() {
         Some(PathLabel::Regex("/[ab]+".into()))
     );
     assert_eq!(path("regex", "/[ab"), None);
+    for never in ["v1/.*", "^v1/.*"] {
+        assert_eq!(path("regex", never), None, "{never}");
+    }
+    for may in ["v?/a", "v1|/a", "(?i)/a", ".*", "[/]a"] {
+        assert!(path("regex", may).is_some(), "{may}");
+    }
     assert_eq!(path("prefix", "/a/"), Some(PathLabel::Prefix("/a".into())));
     assert_eq!(path("prefix", "/[ab]*"), None);
 }
@@ -300,4 +306,20 @@ fn headers_that_no_proxy_edits_are_left_out_and_told_one_by_one() {
         route.texts("response_headers.remove"),
         ["host".to_owned()].into()
     );
+}
+
+#[test]
+fn hosts_with_a_blank_between_and_too_many_are_told_what_to_do() {
+    let blank = lb(&[("hosts", "a.x b.x"), ("port", "80")]);
+    let hints = |app: &AppLabels| -> Vec<String> {
+        let faults = app.faults.iter();
+        faults.map(|fault| fault.hint.clone()).collect()
+    };
+    let comma = "write a comma between hosts".to_owned();
+    assert!(hints(&blank).contains(&comma), "{:?}", blank.faults);
+    let many: Vec<String> = (0..1001).map(|n| format!("h{n}.x")).collect();
+    let many = lb(&[("hosts", &many.join(",")), ("port", "80")]);
+    assert_eq!(many.routes[0].hosts.len(), 1000);
+    let hints = hints(&many);
+    assert!(hints[0].contains("skep.routes.more.hosts"), "{hints:?}");
 }

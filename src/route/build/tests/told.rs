@@ -118,3 +118,66 @@ fn several_faults_of_one_route_are_one_rejected_route() {
     };
     assert_eq!(routing.rejected(), 2);
 }
+
+/// Labels and values that a cluster's rows of a reason name.
+fn labels_of(world: &World, reason: &str) -> Vec<String> {
+    let routing = routing(world, &declared(world));
+    let rows = routing.clusters["main"].rows.iter();
+    rows.filter(|row| row.reason == reason)
+        .map(|row| format!("{}={}", row.label, row.value))
+        .collect()
+}
+
+#[test]
+fn the_network_that_was_asked_for_and_is_not_the_proxies_is_named() {
+    let labels = [
+        "skep.service_cluster=main",
+        "skep.hosts=a.x",
+        "skep.port=80",
+        "skep.network=westnet",
+    ];
+    let world = swarm()
+        .network("westnet")
+        .service("web", &["westnet"], &labels)
+        .world();
+    let told = labels_of(&world, "NoSharedNetwork");
+    assert_eq!(told, ["skep.network=westnet"]);
+}
+
+#[test]
+fn a_route_without_a_certificate_whose_tls_is_taken_is_told_its_host() {
+    let sealed = [
+        "skep.service_cluster=main",
+        "skep.hosts=a.x",
+        "skep.port=443",
+        "skep.ssl_passthrough=true",
+    ];
+    let open = [
+        "skep.service_cluster=main",
+        "skep.hosts=a.x",
+        "skep.port=80",
+    ];
+    let world = swarm()
+        .service("sealed", &["eastnet"], &sealed)
+        .service("web", &["eastnet"], &open)
+        .tasks("web", 1)
+        .world();
+    assert_eq!(labels_of(&world, "TlsTaken"), ["skep.hosts=a.x"]);
+}
+
+#[test]
+fn a_misspelt_label_of_the_cluster_is_told_to_the_orphan() {
+    let labels = [
+        "com.docker.lb.service_clustr=main",
+        "com.docker.lb.hosts=a.x",
+        "com.docker.lb.port=80",
+    ];
+    let world = swarm().service("web", &["eastnet"], &labels).world();
+    let routing = routing(&world, &declared(&world));
+    let orphan = &routing.orphans[0];
+    assert_eq!(orphan.reason, "NoDefaultCluster");
+    assert_eq!(orphan.label, "com.docker.lb.service_clustr");
+    assert_eq!(orphan.value, "main");
+    let hint = "did you mean `com.docker.lb.service_cluster`?";
+    assert!(orphan.message.contains(hint), "{}", orphan.message);
+}
