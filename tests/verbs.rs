@@ -245,11 +245,16 @@ async fn two_managers_of_one_cluster_are_told_with_the_fields_and_force_takes_ov
         .apply(&manifest("east", ""), &["--set", "a"])
         .await
         .ok();
-    // The same from elsewhere is no conflict.
-    swarm
-        .apply(&manifest("east", ""), &["--set", "b"])
-        .await
-        .ok();
+    // The same from elsewhere is no conflict, but stays the other's.
+    let b: &[&str] = &["--set", "b"];
+    for more in [b, &[], &["--set", "b", "--dry-run"]] {
+        let same = swarm.apply(&manifest("east", ""), more).await;
+        assert!(same.ok().starts_with("servicecluster/east unchanged"));
+        let whose = "servicecluster/east is managed by apply/a, which may change or prune it; --force-conflicts takes it over";
+        assert!(same.err.contains(whose), "{more:?}: {}", same.err);
+    }
+    let own = swarm.apply(&manifest("east", ""), &["--set", "a"]).await;
+    assert!(!own.err.contains("is managed by"), "{}", own.err);
     let told = swarm.apply(&manifest("east", THREE), &["--set", "b"]).await;
     let told = told.fails(1);
     for wanted in [
@@ -382,6 +387,8 @@ async fn what_a_source_or_stack_declares_is_not_changed_by_hand_unless_forced() 
         .create_config("shop_east", &labels, text.as_bytes())
         .await
         .unwrap();
+    let history = swarm.skep(&["history", "east"]).await;
+    assert!(history.ok().contains(" stack/shop "), "{}", history.out);
     let told = swarm.apply(&manifest("east", THREE), &[]).await;
     assert!(
         told.fails(1).contains("stack/shop manages it"),
