@@ -212,3 +212,13 @@ fn no_file_outgrows_its_reader() {
         .collect();
     assert!(faults.is_empty(), "{faults:?}");
 }
+
+/// Tools of the tests ask for more of the same libraries, so a test never misses what only the
+/// program that is shipped lacks: without Unicode, `\d` and `\s` are no expressions.
+#[test]
+fn the_shipped_program_knows_the_expressions_that_the_tests_know() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let line = manifest.lines().find(|line| line.starts_with("regex = "));
+    assert!(line.unwrap().contains("\"unicode\""), "{line:?}");
+}

@@ -385,6 +385,9 @@ async fn a_bundle_holds_what_helps_and_no_secret() {
             found.keys()
         );
     }
+    let log = &found["skep-support/logs/skep-proxy-east.log"];
+    assert!(log.contains("/api?[redacted]"), "{log}");
+    assert!(log.contains("\"message\":\"serving\""), "{log}");
     let error = stage
         .refused(&["support-bundle", "-o", "bundle.tar.gz"], 1)
         .await;

@@ -2,6 +2,8 @@
 #![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::panic)]
 
 mod sim;
+#[path = "lab/terminal.rs"]
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -245,11 +247,16 @@ async fn two_managers_of_one_cluster_are_told_with_the_fields_and_force_takes_ov
         .apply(&manifest("east", ""), &["--set", "a"])
         .await
         .ok();
-    // The same from elsewhere is no conflict.
-    swarm
-        .apply(&manifest("east", ""), &["--set", "b"])
-        .await
-        .ok();
+    // The same from elsewhere is no conflict, but stays the other's.
+    let b: &[&str] = &["--set", "b"];
+    for more in [b, &[], &["--set", "b", "--dry-run"]] {
+        let same = swarm.apply(&manifest("east", ""), more).await;
+        assert!(same.ok().starts_with("servicecluster/east unchanged"));
+        let whose = "servicecluster/east is managed by apply/a, which may change or prune it; --force-conflicts takes it over";
+        assert!(same.err.contains(whose), "{more:?}: {}", same.err);
+    }
+    let own = swarm.apply(&manifest("east", ""), &["--set", "a"]).await;
+    assert!(!own.err.contains("is managed by"), "{}", own.err);
     let told = swarm.apply(&manifest("east", THREE), &["--set", "b"]).await;
     let told = told.fails(1);
     for wanted in [
@@ -382,6 +389,8 @@ async fn what_a_source_or_stack_declares_is_not_changed_by_hand_unless_forced() 
         .create_config("shop_east", &labels, text.as_bytes())
         .await
         .unwrap();
+    let history = swarm.skep(&["history", "east"]).await;
+    assert!(history.ok().contains(" stack/shop "), "{}", history.out);
     let told = swarm.apply(&manifest("east", THREE), &[]).await;
     assert!(
         told.fails(1).contains("stack/shop manages it"),
@@ -399,6 +408,17 @@ async fn what_a_source_or_stack_declares_is_not_changed_by_hand_unless_forced() 
             .fails(1)
             .contains("stack/shop manages it")
     );
+    let told = swarm.skep(&["delete", "east"]).await;
+    let told = told.fails(1);
+    assert!(
+        told.contains("stack/shop manages it and would undo this")
+            && told.contains("--force-conflicts"),
+        "{told}"
+    );
+    assert!(swarm.declared("east").await.is_some());
+    let forced = ["delete", "east", "--force-conflicts"];
+    let forced = swarm.skep(&forced).await;
+    assert_eq!(forced.ok(), "servicecluster/east deleted\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -442,12 +462,10 @@ async fn faults_of_an_edit_are_shown_in_the_editor_and_the_text_is_kept() {
         "grep -h '^#|' \"$1\" >> {0}/shown; sed -i 's/replicas: 3/replicas: many/; s/name: east$/name: other/' \"$1\"",
         swarm.dir.path().display()
     ));
-    let output = swarm
-        .command(&["edit", "east"])
-        .env("VISUAL", editor)
-        .output();
-    let told = said(output.await.unwrap());
-    let told = told.fails(2);
+    let mut edit = swarm.command(&["edit", "east"]);
+    let edit = edit.env("VISUAL", editor).as_std_mut();
+    let (told, code) = tokio::task::block_in_place(|| terminal::in_terminal(edit));
+    assert_eq!(code, 2, "{told}");
     assert!(
         told.contains("replicas") && told.contains("your text is kept in"),
         "{told}"
@@ -464,6 +482,46 @@ async fn faults_of_an_edit_are_shown_in_the_editor_and_the_text_is_kept() {
         "{shown}"
     );
     assert_eq!(swarm.declared("east").await.unwrap().revisions.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_editor_that_nobody_drives_is_not_asked_for_ever() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", THREE), &[]).await.ok();
+    let script = "echo x >> \"$0.runs\"; sed -i 's/replicas: .*/&x/' \"$1\"";
+    let editor = swarm.editor(script);
+    let runs = || {
+        let runs = std::fs::read_to_string(format!("{editor}.runs")).unwrap();
+        runs.lines().count()
+    };
+    let mut edit = swarm.command(&["edit", "east"]);
+    let told = said(edit.env("EDITOR", &editor).output().await.unwrap());
+    let fault = told.fails(2);
+    assert!(fault.contains("spec.proxy.replicas") && fault.contains("your text is kept in"));
+    assert_eq!(runs(), 1);
+    let (told, code) =
+        tokio::task::block_in_place(|| terminal::in_terminal(edit.as_std_mut()));
+    assert_eq!((code, runs()), (2, 21), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_editor_that_is_killed_leaves_no_file_of_what_was_not_changed() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", THREE), &[]).await.ok();
+    let mut edit = swarm.command(&["edit", "east"]);
+    let texts = || {
+        let files = std::fs::read_dir(swarm.dir.path()).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".yaml")).count()
+    };
+    let killed = swarm.editor("kill -9 $$");
+    let told = said(edit.env("EDITOR", killed).output().await.unwrap());
+    assert!(!told.fails(1).contains("kept in"), "{}", told.err);
+    assert_eq!(texts(), 0);
+    let changed = swarm.editor("sed -i 's/replicas: 3/replicas: 4/' \"$1\"; kill -9 $$");
+    let told = said(edit.env("EDITOR", changed).output().await.unwrap());
+    assert!(told.fails(1).contains("kept in"), "{}", told.err);
+    assert_eq!(texts(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

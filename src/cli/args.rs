@@ -496,6 +496,9 @@ pub struct DeleteArgs {
     /// Not an error when a service cluster does not exist
     #[arg(long)]
     pub ignore_not_found: bool,
+    /// Delete it also when a Source or stack declares it, which may bring it back
+    #[arg(long)]
+    pub force_conflicts: bool,
     /// Wait until everything that Skep made for them is gone
     #[arg(long)]
     pub wait: bool,

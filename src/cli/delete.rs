@@ -2,10 +2,13 @@
 
 use super::args::DeleteArgs;
 use super::error::{CliError, Result};
-use super::session::Session;
+use super::session::{Session, View};
 use super::wait::{self, Goal};
 use super::{names, source, view};
+use crate::names as words;
 use crate::store;
+use crate::world::Stored as _;
+use crate::world::sources::sources;
 
 /// The names that are meant, from the command line or from manifests.
 pub fn wanted(args: &DeleteArgs) -> Result<Vec<String>> {
@@ -31,6 +34,9 @@ pub async fn run(session: &Session, args: &DeleteArgs, mut names: Vec<String>) -
     } else {
         view::missing(&look.declared, &names)?;
     }
+    if !args.force_conflicts {
+        comes_back(&look, &names)?;
+    }
     store::delete_all(
         &session.engine,
         &names,
@@ -48,4 +54,31 @@ pub async fn run(session: &Session, args: &DeleteArgs, mut names: Vec<String>) -
         wait::run(session, &names, Goal::Delete, args.timeout.get()).await?;
     }
     Ok(())
+}
+
+/// Fails when others declare some of them: those would only lose their history, and their proxies
+/// for a while.
+fn comes_back(look: &View, names: &[String]) -> Result {
+    let known = sources(&look.world);
+    let told = names.iter().filter_map(|name| {
+        let manager = look.declared.get(name)?.manager()?;
+        let how = match manager.strip_prefix(words::SOURCE_MANAGER) {
+            // A source that is gone brings nothing back.
+            Some(source) => known.contains_key(source).then_some(
+                "delete it in the repository; --force-conflicts deletes it here all the same",
+            ),
+            None => manager.starts_with(words::STACK_MANAGER).then_some(
+                "take it out of the stack; --force-conflicts deletes it here all the same",
+            ),
+        };
+        Some(format!(
+            "servicecluster/{name}: {manager} manages it and would undo this: {}",
+            how?
+        ))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Failed(told.join("\n")))
 }

@@ -1,6 +1,6 @@
 //! `skep edit`: a service cluster or a source in the editor, stored when it is valid.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,6 +20,9 @@ use crate::world::{Declared, DeclaredSource, Stored, World};
 
 /// An editor has the terminal: Ctrl-C is meant for it, though we get it too.
 pub(super) static EDITING: AtomicBool = AtomicBool::new(false);
+
+/// A person gives up before so many rounds; an editor that no person drives would never.
+const ROUNDS: usize = 20;
 
 /// Opens the editor until what it leaves is valid, unchanged, or given up.
 pub async fn run(session: &Session, args: &EditArgs) -> Result {
@@ -96,13 +99,25 @@ async fn edited<D: Stored>(
         .tempfile()?;
     let mut faults: Vec<Diagnostic> = Vec::new();
     let mut before = original.to_owned();
-    loop {
+    // Nobody is there to mend what the same command would write again.
+    let rounds = if std::io::stdin().is_terminal() {
+        ROUNDS
+    } else {
+        1
+    };
+    for _ in 0..rounds {
         write(
             &mut file,
             &format!("{}{before}", remarks::<D>(name, &faults)),
         )?;
         if let Err(error) = open(file.path()).await {
-            return Err(kept(error, file));
+            let left = std::fs::read_to_string(file.path()).unwrap_or_default();
+            return Err(if without_remarks(&left) == *original {
+                drop(std::fs::remove_file(file.path()));
+                error
+            } else {
+                kept(error, file)
+            });
         }
         let after = without_remarks(&std::fs::read_to_string(file.path())?);
         if after.trim().is_empty() || after == *original {
@@ -118,6 +133,7 @@ async fn edited<D: Stored>(
         }
         before = after;
     }
+    Err(kept(CliError::Invalid(faults), file))
 }
 
 /// The one resource of a text, under the name it has.

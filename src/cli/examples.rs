@@ -79,7 +79,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("describe", &["skep describe east", "skep describe"]),
     (
         "delete",
-        &["skep delete east --wait", "skep delete -f clusters/"],
+        &[
+            "skep delete east --wait",
+            "skep delete -f clusters/",
+            "skep delete east --force-conflicts",
+        ],
     ),
     (
         "wait",

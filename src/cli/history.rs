@@ -75,7 +75,7 @@ pub fn revisions<D: Stored>(world: &World, declared: &D) -> Vec<Shown> {
             in_force: in_force == Some(revision.generation),
             valid: revision.valid,
             config: revision.config_name.clone(),
-            manager: revision.labels.get(names::LABEL_MANAGER).cloned(),
+            manager: Some(revision.manager()).filter(|manager| !manager.is_empty()),
             changed,
         });
         before = content.or(before);

@@ -93,11 +93,16 @@ pub struct Conflict {
 }
 
 impl Revision {
-    /// Who stored it; empty when nothing tells.
+    /// Who stored it: the manager that it names, or the stack that deployed it; empty when nothing
+    /// tells.
     #[must_use]
-    pub fn manager(&self) -> &str {
-        let manager = self.labels.get(names::LABEL_MANAGER);
-        manager.map_or("", String::as_str)
+    pub fn manager(&self) -> String {
+        let stack = || {
+            let stack = self.labels.get(names::LABEL_STACK)?;
+            Some(format!("{}{stack}", names::STACK_MANAGER))
+        };
+        let named = self.labels.get(names::LABEL_MANAGER).cloned();
+        named.or_else(stack).unwrap_or_default()
     }
 }
 

@@ -49,11 +49,7 @@ pub trait Stored: Sized {
     /// Who declares it: the manager that the newest revision names, or the stack that deployed
     /// it. `None`: nobody says.
     fn manager(&self) -> Option<String> {
-        let stack = || {
-            let stack = self.newest()?.labels.get(names::LABEL_STACK)?;
-            Some(format!("{}{stack}", names::STACK_MANAGER))
-        };
-        self.named_manager().map(str::to_owned).or_else(stack)
+        Some(self.newest()?.manager()).filter(|manager| !manager.is_empty())
     }
 }
 

@@ -111,6 +111,7 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
             let found = view.declared.get(&cluster.metadata.name);
             tell(
                 session,
+                &view,
                 cluster,
                 store::would_apply(found, cluster, on_behalf(&view, &cluster.metadata.name, by))?,
                 by,
@@ -218,7 +219,7 @@ async fn store_all(
             match outcome {
                 Ok(applied) => {
                     done += 1;
-                    tell(session, cluster, applied, by, false)?;
+                    tell(session, view, cluster, applied, by, false)?;
                 }
                 Err(error) => failed.push((cluster, error)),
             }
@@ -238,6 +239,7 @@ async fn store_all(
 
 fn tell(
     session: &Session,
+    view: &View,
     cluster: &ServiceCluster,
     applied: Applied,
     by: By<'_>,
@@ -253,6 +255,28 @@ fn tell(
         ),
     };
     let note = if dry_run { " (dry run)" } else { "" };
+    if applied.outcome == Outcome::Unchanged
+        && let Some(warning) = not_ours(view, cluster, by)
+    {
+        session.terminal.warning(&warning);
+    }
     let line = format!("{} {what}{note}", reference(cluster));
     session.terminal.done(&line)
+}
+
+/// Says whose a cluster is that is as the manifest wants it, but not because of the manifest.
+fn not_ours(view: &View, cluster: &ServiceCluster, by: By<'_>) -> Option<String> {
+    let manager = view.declared.get(&cluster.metadata.name)?.manager()?;
+    if by.manager.is_none_or(|wanted| wanted == manager) {
+        return None;
+    }
+    let how = if manager.starts_with(names::SOURCE_MANAGER) {
+        "to take it over, set spec.suspend of the source first, then --force-conflicts"
+    } else {
+        "--force-conflicts takes it over"
+    };
+    Some(format!(
+        "{} is managed by {manager}, which may change or prune it; {how}",
+        reference(cluster)
+    ))
 }

@@ -244,7 +244,7 @@ static QUERY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\?[^\s"\\
 pub(super) fn line(line: &str) -> String {
     match QUERY.as_ref() {
         Some(query) => query.replace_all(line, format!("?{GONE}")).into_owned(),
-        None => String::new(),
+        None => GONE.to_owned(),
     }
 }
 
