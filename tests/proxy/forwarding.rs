@@ -183,7 +183,7 @@ async fn http2_with_prior_knowledge_is_served() {
     let url = format!("http://{}/x", proxy.address().await);
     let curl = tokio::process::Command::new("curl")
         .args([
-            "-s",
+            "-sS",
             "--http2-prior-knowledge",
             "-H",
             "Host: demo.a",
@@ -197,7 +197,7 @@ async fn http2_with_prior_knowledge_is_served() {
         .await
         .unwrap();
     let text = String::from_utf8_lossy(&curl.stdout);
-    assert!(text.ends_with("200 2"), "{text}");
+    assert!(text.ends_with("200 2"), "{curl:?}");
     assert!(
         text.contains("POST /x HTTP/1.1\r\n") && text.contains("host: demo.a\r\n"),
         "{text}"
