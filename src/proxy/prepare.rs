@@ -97,7 +97,6 @@ fn ready(
     let client = Client {
         address: &context.address,
         scheme: if context.tls { "https" } else { "http" },
-        port: port_of(&named, context.tls),
         host: &named,
         trusted_hops: table.listener.traffic.trusted_hops,
     };
@@ -296,13 +295,6 @@ fn upgrade(parts: &mut Parts) -> Option<(HeaderValue, OnUpgrade)> {
     }
     let to = headers::upgrade(&parts.headers)?;
     Some((to, parts.extensions.remove::<OnUpgrade>()?))
-}
-
-/// The port that the client believes to speak to: the container's own is nobody's business.
-fn port_of(named: &HeaderValue, tls: bool) -> HeaderValue {
-    let port = named.to_str().ok().and_then(host::port);
-    port.and_then(|port| port.parse().ok())
-        .unwrap_or(HeaderValue::from_static(if tls { "443" } else { "80" }))
 }
 
 /// The target in origin form, with the route's prefix cut off where it says so.
