@@ -70,7 +70,12 @@ impl Expression {
     /// whoever asks must have refused it before (see [`TRIED_MAX`]).
     #[must_use]
     pub fn matches(&self, text: &[u8]) -> bool {
-        text.len() <= TRIED_MAX && self.0.is_match(text)
+        if text.len() > TRIED_MAX {
+            return false;
+        }
+        #[cfg(test)]
+        tests::count(text.len());
+        self.0.is_match(text)
     }
 }
 
@@ -121,8 +126,25 @@ impl Visitor for Ascii {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        static TRIED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count(bytes: usize) {
+        TRIED.set(TRIED.get() + bytes);
+    }
+
+    /// Bytes that expressions were tried with on this thread.
+    pub(crate) fn tried<T>(work: impl FnOnce() -> T) -> usize {
+        let before = TRIED.get();
+        work();
+        TRIED.get() - before
+    }
 
     fn matches(pattern: &str, text: &str) -> bool {
         Expression::new(pattern).unwrap().matches(text.as_bytes())

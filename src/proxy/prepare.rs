@@ -15,7 +15,7 @@ use super::connection::Context;
 use super::forwarded::{self, Client};
 use super::policy::{Asked, Finish, https_url};
 use super::reply::Refusal;
-use super::table::{LiveRoute, Table, Wish};
+use super::table::{LiveRoute, Table, TooLong, Wish};
 use super::{headers, host, path, policy};
 use crate::route::PathMatch;
 
@@ -202,6 +202,9 @@ fn find<'t>(
         "*" => "/",
         path => path,
     };
+    if let Some(long) = table.too_long(key, path, parts) {
+        return Err(untried(long));
+    }
     let route = lookup(table, key, path, parts);
     check_readings(table, key, path, parts, route)?;
     route.map(AsRef::as_ref).ok_or_else(|| {
@@ -209,6 +212,23 @@ fn find<'t>(
         let text = format!("no route for host {key}");
         Refusal::new(StatusCode::NOT_FOUND, "NoRoute", text)
     })
+}
+
+/// Longer than what the expressions of the host are tried with.
+fn untried(long: TooLong) -> Refusal {
+    let (status, reason, text) = match long {
+        TooLong::Path => (
+            StatusCode::URI_TOO_LONG,
+            "PathTooLong",
+            "the path is too long for this host, which has routes by expression",
+        ),
+        TooLong::Header => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "HeaderTooLong",
+            "a header is too long for this host, which has routes by an expression for it",
+        ),
+    };
+    Refusal::new(status, reason, text).closing()
 }
 
 /// The route of a request; that of a preflight is the one of the request that it asks for, if that

@@ -55,6 +55,11 @@ impl LivePath {
         }
     }
 
+    /// Whether it is an expression.
+    pub(super) fn is_expression(&self) -> bool {
+        self.expression.is_some()
+    }
+
     /// Exact paths, then expressions, then prefixes; longer ones first.
     pub(super) fn precedence(&self) -> (u8, std::cmp::Reverse<usize>, &str) {
         let kind = match &self.path {
@@ -103,6 +108,13 @@ impl LiveConditions {
 
     pub(super) fn of(&self) -> &Conditions {
         &self.of
+    }
+
+    /// The headers that are tried against expressions.
+    pub(super) fn tried(&self) -> impl Iterator<Item = &HeaderName> {
+        let headers = self.headers.iter();
+        let tried = headers.filter(|(_, test)| matches!(test, LiveTest::Expression(_)));
+        tried.map(|(name, _)| name)
     }
 
     pub(super) fn admit(&self, request: &Parts) -> bool {
