@@ -257,3 +257,27 @@ fn a_route_is_never_served_without_the_password_or_the_authorities_it_names() {
         assert_eq!(cluster.rows[0].state, RowState::Rejected);
     }
 }
+
+#[test]
+fn the_nearest_secret_is_named_where_one_is_not_there() {
+    let message = |label: &str| {
+        let world = with_secrets()
+            .secret("shop_r3-good.key")
+            .secret("skep-ca")
+            .app("app", &["eastnet"], 1, &["hosts=a.x", "port=80", label])
+            .world();
+        route(&world).clusters["east"].rows[0].message.clone()
+    };
+    for label in ["basic_auth=shop_r3-good.kye", "basic_auth=Shop_R3-good.key"] {
+        let told = message(label);
+        assert!(
+            told.contains("(did you mean `shop_r3-good.key`?)"),
+            "{told}"
+        );
+    }
+    // One that cannot be used is not named.
+    for label in ["basic_auth=skep-cb", "basic_auth=something-else-altogether"] {
+        let told = message(label);
+        assert!(!told.contains("did you mean"), "{told}");
+    }
+}
