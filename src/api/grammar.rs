@@ -183,31 +183,6 @@ pub fn path_prefix(text: &str) -> Result<String, String> {
     Ok(format!("/{inner}"))
 }
 
-/// Longest regular expression, in bytes.
-const REGEX_MAX: usize = 1024;
-
-/// Compiles a regular expression that must match the whole of a text. Expressions run in linear
-/// time; large ones are refused, because every proxy holds them compiled.
-pub fn regex(text: &str) -> Result<regex::Regex, String> {
-    if text.len() > REGEX_MAX {
-        return Err(format!(
-            "an expression of more than {REGEX_MAX} bytes is too long"
-        ));
-    }
-    let whole = regex::RegexBuilder::new(&format!("^(?:{text})$"))
-        .size_limit(1 << 20)
-        .build();
-    // The one without the frame shows the mistake in the user's own words.
-    whole.map_err(|error| {
-        let why = regex::Regex::new(text).err().unwrap_or(error);
-        format!(
-            "`{}` is not a regular expression: {}",
-            shortened(text),
-            why.to_string().lines().last().unwrap_or_default().trim()
-        )
-    })
-}
-
 /// The known name nearest to a wrong one, when one is near enough to be meant.
 #[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -4,6 +4,7 @@
 mod changes;
 pub mod condition;
 pub mod diagnostic;
+pub mod expression;
 pub mod grammar;
 pub mod labels;
 pub mod parse;

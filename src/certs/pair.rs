@@ -175,24 +175,22 @@ fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PairError> 
 }
 
 fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PairError> {
+    let encrypted = || {
+        let word = b"ENCRYPTED";
+        text.windows(word.len()).any(|part| part == word)
+    };
+    // The older form has the word in a header, which is no base64.
     PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
-        PemError::NoItemsFound => {
-            let encrypted = b"ENCRYPTED";
-            if text.windows(encrypted.len()).any(|part| part == encrypted) {
-                PairError::EncryptedKey
-            } else {
-                PairError::NoKey
-            }
-        }
+        _ if encrypted() => PairError::EncryptedKey,
+        PemError::NoItemsFound => PairError::NoKey,
         other => PairError::BadKey(other.to_string()),
     })
 }
 
 /// Whether rustls can use the pair, with the one provider that serves it later.
 fn fits(chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> Result<(), PairError> {
-    let signer = rustls::crypto::ring::sign::any_supported_type(key).map_err(|_| {
-        PairError::BadKey("it is neither RSA, ECDSA P-256/P-384 nor Ed25519".to_owned())
-    })?;
+    let signer = rustls::crypto::ring::sign::any_supported_type(key)
+        .map_err(|_| PairError::BadKey(super::key::unusable(key).to_owned()))?;
     let fits = |certificate: &CertificateDer<'static>| {
         let pair = CertifiedKey::new(vec![certificate.clone()], signer.clone());
         pair.keys_match()

@@ -176,6 +176,9 @@ fn said(verdict: Verdict) -> &'static str {
         Verdict::Later => "would take it, but a more specific one does",
         Verdict::OtherPath => "the path is not its path",
         Verdict::Unmet => "the request lacks its method or a header",
+        Verdict::Refused => {
+            "the path or a header is longer than expressions of this host are tried with: the answer is 414 or 431"
+        }
         Verdict::Covered => "a more specific host decides alone",
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 
+use super::host;
 use super::id::{self, Ids};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -46,8 +47,6 @@ pub(super) struct Client<'a> {
     pub(super) scheme: &'static str,
     /// As it came, with port.
     pub(super) host: &'a HeaderValue,
-    /// Port that the client believes to speak to.
-    pub(super) port: HeaderValue,
     /// Proxies in front that are believed.
     pub(super) trusted_hops: u32,
 }
@@ -72,7 +71,25 @@ pub(super) fn forward(headers: &mut HeaderMap, client: &Client<'_>) {
     };
     tell(FORWARDED_PROTO, HeaderValue::from_static(client.scheme));
     tell(FORWARDED_HOST, client.host.clone());
-    tell(FORWARDED_PORT, client.port.clone());
+    let port = told_port(headers, client);
+    if !(trusted && headers.contains_key(&FORWARDED_PORT)) {
+        headers.insert(FORWARDED_PORT, port);
+    }
+}
+
+/// The port that the client believes to speak to: that of the host which is told, else the usual
+/// one of the scheme which is told. The container's own is nobody's business. What is told is ours,
+/// or that of trusted hops: a balancer that ends TLS need not say 443 besides `https`.
+fn told_port(headers: &HeaderMap, client: &Client<'_>) -> HeaderValue {
+    let hops = client.trusted_hops.max(1);
+    let port = told(headers, &FORWARDED_HOST, hops).and_then(host::port);
+    if let Some(port) = port.and_then(|port| port.parse().ok()) {
+        return port;
+    }
+    let scheme = told(headers, &FORWARDED_PROTO, hops).unwrap_or(client.scheme);
+    let is = |names: [&str; 2]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
+    let secure = is(["https", "wss"]) || (client.scheme == "https" && !is(["http", "ws"]));
+    HeaderValue::from_static(if secure { "443" } else { "80" })
 }
 
 /// Takes away what a client could say to look like another one. Names are compared with `_` as
@@ -120,12 +137,12 @@ pub(super) fn tell_prefix(headers: &mut HeaderMap, prefix: &str) {
     }
 }
 
-/// What the trusted hops say the client is: each has added one address, so it is as many from the
-/// end, or the first if there are fewer.
-fn told(headers: &HeaderMap, trusted_hops: u32) -> Option<&str> {
+/// What the trusted hops say of the client in this header: each has added one value, so it is as
+/// many from the end, or the first if there are fewer.
+fn told<'h>(headers: &'h HeaderMap, name: &HeaderName, trusted_hops: u32) -> Option<&'h str> {
     let hops = usize::try_from(trusted_hops).unwrap_or(usize::MAX);
     headers
-        .get_all(FORWARDED_FOR)
+        .get_all(name)
         .iter()
         .rev()
         .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
@@ -148,7 +165,9 @@ fn readable(part: &[u8]) -> &str {
 
 /// The client's address by the trusted hops, and the whole chain with the peer at its end.
 fn chain(headers: &HeaderMap, client: &Client<'_>) -> Option<(HeaderValue, HeaderValue)> {
-    let real = told(headers, client.trusted_hops)?.parse().ok()?;
+    let real = told(headers, &FORWARDED_FOR, client.trusted_hops)?
+        .parse()
+        .ok()?;
     let mut all: Vec<&str> = headers
         .get_all(FORWARDED_FOR)
         .iter()
@@ -165,7 +184,7 @@ pub(super) fn address(headers: &HeaderMap, trusted_hops: u32, peer: IpAddr) -> O
     if trusted_hops == 0 {
         return Some(peer);
     }
-    let Some(told) = told(headers, trusted_hops) else {
+    let Some(told) = told(headers, &FORWARDED_FOR, trusted_hops) else {
         return Some(peer);
     };
     let bare = told.trim_start_matches('[').trim_end_matches(']');
@@ -208,7 +227,6 @@ mod tests {
             address: &HeaderValue::from_static("10.0.0.9"),
             scheme: "http",
             host: &HeaderValue::from_static("demo.a"),
-            port: HeaderValue::from_static("80"),
             trusted_hops,
         };
         forward(&mut map, &client);
@@ -276,6 +294,24 @@ mod tests {
         assert_eq!(map["x-forwarded-proto"], "https");
         assert_eq!(forwarded(&told, 5)["x-real-ip"], "6.6.6.6");
         assert_eq!(forwarded(&[], 1)["x-real-ip"], "10.0.0.9");
+    }
+
+    #[test]
+    fn the_port_fits_the_host_and_the_scheme_that_are_told() {
+        let port = |told: &[_], hops| forwarded(told, hops)["x-forwarded-port"].clone();
+        let (proto, host) = ("x-forwarded-proto", "x-forwarded-host");
+        assert_eq!(port(&[], 1), "80");
+        assert_eq!(port(&[(proto, "https")], 1), "443");
+        assert_eq!(port(&[(proto, "HTTPS"), (host, "pub.a")], 1), "443");
+        assert_eq!(port(&[(proto, "https"), (host, "pub.a:8443")], 1), "8443");
+        assert_eq!(port(&[(host, "pub.a:8080")], 1), "8080");
+        assert_eq!(port(&[(proto, "https"), (host, "[::1]:444")], 1), "444");
+        // What stands before the values of the trusted hops may be invented.
+        assert_eq!(port(&[(proto, "https, http")], 1), "80");
+        assert_eq!(port(&[(proto, "https, http")], 2), "443");
+        let said = [(proto, "https"), ("x-forwarded-port", "8444")];
+        assert_eq!(port(&said, 1), "8444");
+        assert_eq!(port(&[(proto, "https"), (host, "pub.a:1")], 0), "80");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::connection::Context;
 use super::forwarded::{self, Client};
 use super::policy::{Asked, Finish, https_url};
 use super::reply::Refusal;
-use super::table::{LiveRoute, Table, Wish};
+use super::table::{LiveRoute, Table, TooLong, Wish};
 use super::{headers, host, path, policy};
 use crate::route::PathMatch;
 
@@ -97,7 +97,6 @@ fn ready(
     let client = Client {
         address: &context.address,
         scheme: if context.tls { "https" } else { "http" },
-        port: port_of(&named, context.tls),
         host: &named,
         trusted_hops: table.listener.traffic.trusted_hops,
     };
@@ -203,6 +202,9 @@ fn find<'t>(
         "*" => "/",
         path => path,
     };
+    if let Some(long) = table.too_long(key, path, parts) {
+        return Err(untried(long));
+    }
     let look = |path: &str| lookup(table, key, path, parts).map(AsRef::as_ref);
     if let Some(text) = path::ambiguity(path, look, |route| route.path.of()) {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "AmbiguousPath", text).closing());
@@ -217,6 +219,23 @@ fn find<'t>(
         };
         Refusal::new(StatusCode::NOT_FOUND, "NoRoute", text)
     })
+}
+
+/// Longer than what the expressions of the host are tried with.
+fn untried(long: TooLong) -> Refusal {
+    let (status, reason, text) = match long {
+        TooLong::Path => (
+            StatusCode::URI_TOO_LONG,
+            "PathTooLong",
+            "the path is too long for this host, which has routes by expression",
+        ),
+        TooLong::Header => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "HeaderTooLong",
+            "a header is too long for this host, which has routes by an expression for it",
+        ),
+    };
+    Refusal::new(status, reason, text).closing()
 }
 
 /// The route of a request; that of a preflight is the one of the request that it asks for, if that
@@ -259,13 +278,6 @@ fn upgrade(parts: &mut Parts) -> Option<(HeaderValue, OnUpgrade)> {
     }
     let to = headers::upgrade(&parts.headers)?;
     Some((to, parts.extensions.remove::<OnUpgrade>()?))
-}
-
-/// The port that the client believes to speak to: the container's own is nobody's business.
-fn port_of(named: &HeaderValue, tls: bool) -> HeaderValue {
-    let port = named.to_str().ok().and_then(host::port);
-    port.and_then(|port| port.parse().ok())
-        .unwrap_or(HeaderValue::from_static(if tls { "443" } else { "80" }))
 }
 
 /// The target in origin form, with the route's prefix cut off where it says so.

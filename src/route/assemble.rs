@@ -1,6 +1,7 @@
 //! Puts granted claims together to one table. They come oldest service first, so the first one at
 //! a place decides over it, and the others are told.
 
+mod expressions;
 mod tls;
 mod verdict;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use super::claim::{Grant, place_text};
 use super::place::{Place, places};
 use super::{ClusterRouting, Route, Row, RowState, Target, settings};
+use expressions::Expressions;
 use tls::Shown;
 use verdict::{Verdict, rejected};
 
@@ -32,6 +34,7 @@ pub(super) struct Assembly {
     shown: BTreeMap<String, Vec<Shown>>,
     /// The certificates of each service: pair and name.
     named: BTreeMap<String, Vec<(Pair, String)>>,
+    expressions: Expressions,
 }
 
 /// A route of a service.
@@ -151,6 +154,11 @@ impl Assembly {
             return Some(twice);
         }
         let standing = self.routing.table.routes.get(&name);
+        if standing.is_none()
+            && let Some(verdict) = self.expressions.count(&route, owner)
+        {
+            return Some(verdict);
+        }
         let verdict = match (self.deciders.get(&name), standing) {
             (Some(first), Some(standing)) => first.disagrees(standing, &route),
             _ => None,

@@ -1,5 +1,6 @@
 //! Docker secrets that labels name.
 
+use crate::api::grammar;
 use crate::names;
 use crate::world::{Secret, SecretsByName, Service};
 
@@ -15,9 +16,11 @@ pub(super) fn find(
         secrets.get(format!("{stack}_{wanted}").as_str())
     };
     let Some(secret) = in_stack().or_else(|| secrets.get(wanted)) else {
+        let near = near(secrets, service, wanted);
+        let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
         return Err(Absent {
             reason: "SecretNotFound",
-            message: format!("there is no secret {wanted}: `docker secret ls` shows all"),
+            message: format!("there is no secret {wanted}: `docker secret ls` shows all{near}"),
         });
     };
     // Whoever may label a service must not get at the keys of the control stream.
@@ -37,6 +40,18 @@ pub(super) fn find(
         });
     }
     Ok(secret.name.clone())
+}
+
+/// The usable secret whose name is nearest, as the service would write it.
+fn near<'a>(secrets: &SecretsByName<'a>, service: &Service, wanted: &str) -> Option<&'a str> {
+    let usable = |secret: &&&Secret| !is_ours(secret) && !secret.made_on_the_node;
+    let stack = service.spec.labels.get(names::LABEL_STACK);
+    let known = secrets.values().filter(usable).flat_map(|secret| {
+        let name = secret.name.as_str();
+        let inner = stack.and_then(|stack| name.strip_prefix(stack.as_str())?.strip_prefix('_'));
+        [Some(name), inner].into_iter().flatten()
+    });
+    grammar::nearest(wanted, known)
 }
 
 fn is_ours(secret: &Secret) -> bool {

@@ -3,6 +3,7 @@
 use super::kind::Value;
 use super::read::Reader;
 use super::{PathLabel, RouteLabels};
+use crate::api::expression::Expression;
 use crate::api::grammar::{self, shortened};
 use crate::api::value::HostPattern;
 
@@ -150,7 +151,7 @@ fn path(reader: &mut Reader) -> Option<PathLabel> {
             "begin the expression with /, for example /item/[0-9]+",
         ),
         "regex" => (
-            grammar::regex(&text).map(|_| PathLabel::Regex(text.clone())),
+            Expression::new(&text).map(|_| PathLabel::Regex(text.clone())),
             "write for example /item/[0-9]+",
         ),
         _ => (

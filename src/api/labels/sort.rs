@@ -105,6 +105,11 @@ impl Sorted {
 
     fn unknown(&mut self, id: &str, name: &str, label: &Label) {
         let stem = label.key.strip_suffix(name).unwrap_or_default();
+        if let Some(spec) = table::unfinished(name) {
+            let message = format!("`{}` ends where a name must follow", label.key);
+            let hint = format!("write {stem}{}", spec.name.replace('*', "NAME"));
+            return self.fault(id, label, "UnknownLabel", message, hint);
+        }
         let hint = table::nearest(name)
             .map(|near| format!("did you mean `{stem}{near}`?"))
             .unwrap_or_default();

@@ -79,6 +79,15 @@ pub fn find(name: &str) -> Option<(&'static LabelSpec, &str)> {
     })
 }
 
+/// The open label that a name is without what belongs in place of its star.
+#[must_use]
+pub fn unfinished(name: &str) -> Option<&'static LabelSpec> {
+    all().find(|label| {
+        let stem = label.name.strip_suffix('*');
+        stem.is_some_and(|stem| name == stem || Some(name) == stem.strip_suffix('.'))
+    })
+}
+
 /// The name that a wrong one was probably meant to be.
 #[must_use]
 pub fn nearest(wrong: &str) -> Option<String> {

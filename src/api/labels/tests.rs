@@ -304,3 +304,20 @@ proptest! {
         prop_assert!(app.is_routed || app.faults.is_empty());
     }
 }
+
+#[test]
+fn an_open_label_without_a_name_is_told_that_one_must_follow() {
+    for (given, meant) in [
+        ("header.", "skep.header.NAME"),
+        ("header", "skep.header.NAME"),
+        ("request_headers.set.", "skep.request_headers.set.NAME"),
+        ("request_headers.set", "skep.request_headers.set.NAME"),
+    ] {
+        let key = format!("skep.{given}");
+        let app = labels(&[("skep.hosts", "a"), ("skep.port", "80"), (&key, "x")]);
+        let fault = only(&app);
+        assert_eq!(fault.reason, "UnknownLabel");
+        assert!(fault.message.contains("a name must follow"), "{fault:?}");
+        assert_eq!(fault.hint, format!("write {meant}"));
+    }
+}

@@ -58,6 +58,8 @@ fn what_is_no_pair_is_refused_with_its_reason() {
     assert_eq!(parse("", &key), Err(PairError::NoCertificate));
     assert_eq!(parse(&chain, &chain), Err(PairError::NoKey));
     assert_eq!(parse(&chain, encrypted), Err(PairError::EncryptedKey));
+    let older = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    assert_eq!(parse(&chain, older), Err(PairError::EncryptedKey));
     assert_eq!(parse(&chain, &other), Err(PairError::Mismatch));
     for text in [broken, "-----BEGIN CERTIFICATE-----\nAAAA\n"] {
         let found = parse(text, &key);

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use prost::Message as _;
 
 use super::{message, policy};
-use crate::api::grammar;
+use crate::api::expression::Expression;
 use crate::api::service_cluster::{AccessLog, LogFormat, Timeouts, Tls, TlsVersion, Traffic};
 use crate::api::value::{ByteSize, HostPattern, Span};
 use crate::route::table::{
@@ -129,7 +129,7 @@ fn path(kind: u32, text: String) -> Result<PathMatch, String> {
             text.escape_debug()
         )),
         2 => {
-            grammar::regex(&text).map_err(|error| format!("route: {error}"))?;
+            Expression::new(&text).map_err(|error| format!("route: {error}"))?;
             Ok(PathMatch::Regex(text))
         }
         other => Err(format!("route: paths of kind {other} are unknown")),
@@ -142,7 +142,7 @@ fn header_test(raw: message::HeaderTest) -> Result<(String, HeaderTest), String>
         0 => HeaderTest::Present,
         1 => HeaderTest::Exact(raw.value),
         2 => {
-            grammar::regex(&raw.value).map_err(|error| format!("route: {error}"))?;
+            Expression::new(&raw.value).map_err(|error| format!("route: {error}"))?;
             HeaderTest::Regex(raw.value)
         }
         other => return Err(format!("route: tests of kind {other} are unknown")),

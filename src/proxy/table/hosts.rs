@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use super::route::LiveRoute;
+use super::tried::{TooLong, Tried};
 use crate::route::PathMatch;
 
 /// With more routes than this a hash lookup per segment beats going through all of them.
@@ -18,6 +19,8 @@ pub struct HostEntry {
     routes: Vec<Arc<LiveRoute>>,
     /// What is found by text, when there are many; `None`: there are few.
     index: Option<Box<Index>>,
+    /// What is tried against expressions; `None`: nothing.
+    tried: Option<Box<Tried>>,
 }
 
 /// Places in `routes`.
@@ -54,6 +57,12 @@ impl HostEntry {
             end = path[..end].rfind('/').unwrap_or(0);
         }
         at(index.prefix.get("/"))
+    }
+
+    /// Whether the expressions of this host cannot be tried with a request.
+    #[must_use]
+    pub fn too_long(&self, path: &str, request: &Parts) -> Option<TooLong> {
+        self.tried.as_ref()?.too_long(path, request)
     }
 
     #[allow(clippy::unused_self)] // Ties the lifetime of the answer to the entry.
@@ -111,6 +120,7 @@ impl HostEntry {
 
     fn indexed(mut self) -> Self {
         self.index = (self.routes.len() > FEW).then(|| Box::new(index(&self.routes)));
+        self.tried = Tried::of(self.routes.iter().map(|route| route.place()));
         self
     }
 }

@@ -2,16 +2,15 @@
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
-use regex::bytes::Regex as Bytes;
 
-use crate::api::grammar;
+use crate::api::expression::Expression;
 use crate::route::{Conditions, HeaderTest, PathMatch};
 
 /// A path match ready for use.
 #[derive(Debug)]
 pub struct LivePath {
     path: PathMatch,
-    expression: Option<regex::Regex>,
+    expression: Option<Expression>,
 }
 
 impl PartialEq for LivePath {
@@ -24,7 +23,7 @@ impl LivePath {
     /// `None`: the expression cannot be compiled; what came over the wire was checked.
     pub(super) fn compile(path: &PathMatch) -> Option<Self> {
         let expression = match path {
-            PathMatch::Regex(pattern) => Some(grammar::regex(pattern).ok()?),
+            PathMatch::Regex(pattern) => Some(Expression::new(pattern).ok()?),
             PathMatch::Prefix(_) | PathMatch::Exact(_) => None,
         };
         Some(Self {
@@ -50,8 +49,15 @@ impl LivePath {
                         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
             PathMatch::Exact(exact) => exact == path,
-            PathMatch::Regex(_) => (self.expression.as_ref()).is_some_and(|it| it.is_match(path)),
+            PathMatch::Regex(_) => {
+                (self.expression.as_ref()).is_some_and(|it| it.matches(path.as_bytes()))
+            }
         }
+    }
+
+    /// Whether it is an expression.
+    pub(super) fn is_expression(&self) -> bool {
+        self.expression.is_some()
     }
 
     /// Exact paths, then expressions, then prefixes; longer ones first.
@@ -78,7 +84,7 @@ pub(super) struct LiveConditions {
 enum LiveTest {
     Present,
     Exact(Box<[u8]>),
-    Expression(Bytes),
+    Expression(Expression),
 }
 
 impl LiveConditions {
@@ -89,12 +95,7 @@ impl LiveConditions {
             let test = match test {
                 HeaderTest::Present => LiveTest::Present,
                 HeaderTest::Exact(value) => LiveTest::Exact(value.as_bytes().into()),
-                HeaderTest::Regex(pattern) => {
-                    // The same frame as in the grammar, over bytes: values need not be UTF-8.
-                    let whole = format!("^(?:{pattern})$");
-                    grammar::regex(pattern).ok()?;
-                    LiveTest::Expression(Bytes::new(&whole).ok()?)
-                }
+                HeaderTest::Regex(pattern) => LiveTest::Expression(Expression::new(pattern).ok()?),
             };
             Some((HeaderName::from_bytes(name.as_bytes()).ok()?, test))
         };
@@ -107,6 +108,13 @@ impl LiveConditions {
 
     pub(super) fn of(&self) -> &Conditions {
         &self.of
+    }
+
+    /// The headers that are tried against expressions.
+    pub(super) fn tried(&self) -> impl Iterator<Item = &HeaderName> {
+        let headers = self.headers.iter();
+        let tried = headers.filter(|(_, test)| matches!(test, LiveTest::Expression(_)));
+        tried.map(|(name, _)| name)
     }
 
     pub(super) fn admit(&self, request: &Parts) -> bool {
@@ -127,7 +135,7 @@ impl LiveTest {
         match self {
             Self::Present => values.next().is_some(),
             Self::Exact(wanted) => values.any(|value| value.as_bytes() == &**wanted),
-            Self::Expression(wanted) => values.any(|value| wanted.is_match(value.as_bytes())),
+            Self::Expression(wanted) => values.any(|value| wanted.matches(value.as_bytes())),
         }
     }
 }

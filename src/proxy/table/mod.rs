@@ -14,6 +14,7 @@ mod shards;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod tried;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub use secure::Secure;
 pub(super) use secure::{Names, Way};
 use shards::Shards;
 pub use trial::{Candidate, Places, Verdict};
+pub use tried::TooLong;
 
 use http::request::Parts;
 
@@ -64,6 +66,13 @@ impl Table {
     #[must_use]
     pub fn has_host(&self, host: &str) -> bool {
         self.host(host).is_some()
+    }
+
+    /// Whether a request has more than the expressions of its host may be tried with. Asked before
+    /// [`Table::find`], where it would match none of them.
+    #[must_use]
+    pub fn too_long(&self, host: &str, path: &str, request: &Parts) -> Option<TooLong> {
+        self.host(host)?.too_long(path, request)
     }
 
     fn host(&self, host: &str) -> Option<&Arc<HostEntry>> {

@@ -144,6 +144,11 @@ impl LiveRoute {
         (self.path.precedence(), self.when.precedence())
     }
 
+    /// Its path and what else a request must have.
+    pub(super) fn place(&self) -> (&LivePath, &LiveConditions) {
+        (&self.path, &self.when)
+    }
+
     /// Whether a path is meant.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {

@@ -420,3 +420,53 @@ fn unhealthy_endpoints_come_last() {
     let tried = [endpoints[1].address, endpoints[2].address];
     assert_eq!(port(route, &tried, 1), Some(1));
 }
+
+/// A request is refused before its path or header is tried, so that it cannot be taken by a route
+/// that asks for less; and what is tried is bounded: bytes of it by expressions of the host.
+#[test]
+fn expressions_are_tried_with_so_much_and_no_more() {
+    use crate::api::expression::{TRIED_MAX, tests::tried};
+    let mut assembler = Assembler::new(1);
+    assembler.set_backend("b", &backend(&[1])).unwrap();
+    let mut put = |host: &str, path: PathMatch, test: Option<&str>| {
+        let mut route = Route {
+            path,
+            ..route(host, "/", &["b"])
+        };
+        let test = test.map(|test| ("x-v".to_owned(), HeaderTest::Regex(test.to_owned())));
+        route.when.headers.extend(test);
+        assembler.set_route(&route.name(), route);
+    };
+    let prefix = || PathMatch::Prefix("/".to_owned());
+    for at in 0..20 {
+        put(
+            "a.x",
+            PathMatch::Regex(format!("/(.*a[a-z]{{60}}[a-y]*)x{at}")),
+            None,
+        );
+    }
+    put("a.x", prefix(), None);
+    put("h.x", prefix(), Some("v[0-9]+"));
+    put("h.x", prefix(), None);
+    put("plain.x", prefix(), None);
+    let table = assembler.build();
+    let path = |len: usize| format!("/{}", "ab".repeat(len))[..len].to_owned();
+    let with = |value: &str, times: usize| {
+        let mut parts = get();
+        for _ in 0..times {
+            parts.headers.append("x-v", value.parse().unwrap());
+        }
+        parts
+    };
+    let most = path(TRIED_MAX);
+    assert_eq!(table.too_long("a.x", &most, &get()), None);
+    assert_eq!(tried(|| table.find("a.x", &most, &get())), 20 * TRIED_MAX);
+    let long = path(8 << 10);
+    assert_eq!(table.too_long("a.x", &long, &get()), Some(TooLong::Path));
+    assert_eq!(table.too_long("plain.x", &long, &with("v", 100)), None);
+    assert_eq!(table.too_long("h.x", &long, &with("v1", 1)), None);
+    let header = Some(TooLong::Header);
+    assert_eq!(table.too_long("h.x", "/", &with(&long, 1)), header);
+    // Many short ones are a long one.
+    assert_eq!(table.too_long("h.x", "/", &with("v1234567", 200)), header);
+}

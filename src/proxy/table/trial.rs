@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use http::request::Parts;
 
 use super::matching::{LiveConditions, LivePath};
+use super::tried::Tried;
 use crate::proxy::{host, path};
 use crate::route::Route;
 
@@ -35,6 +36,9 @@ pub enum Verdict {
     OtherPath,
     /// The request lacks the method or a header that it asks for.
     Unmet,
+    /// The path or a header of the request is longer than what the expressions of its host are tried
+    /// with: it is refused.
+    Refused,
     /// It is of a host that is meant too, but a more specific host decides alone.
     Covered,
 }
@@ -85,9 +89,13 @@ impl Places {
             let Some((host, places)) = self.hosts.get_key_value(&form) else {
                 continue;
             };
+            let tried = Tried::of(places.iter().map(|place| (&place.path, &place.when)));
+            let long = tried.and_then(|tried| tried.too_long(request.uri.path(), request));
             for place in places {
                 let verdict = if decided {
                     Verdict::Covered
+                } else if long.is_some() {
+                    Verdict::Refused
                 } else if !place.path.matches(request.uri.path()) {
                     Verdict::OtherPath
                 } else if !place.when.admit(request) {
@@ -228,6 +236,16 @@ mod tests {
         assert_eq!(told("a.example.com", "/api/y"), None);
         // One route takes both readings.
         assert_eq!(told("b.example.com", "//api"), None);
+    }
+
+    #[test]
+    fn a_path_too_long_for_expressions_is_taken_by_no_route_of_the_host() {
+        let routes = routes();
+        let places = Places::new(&routes);
+        let long = parts("GET", &format!("/{}", "x".repeat(2000)), None);
+        let of_host = places.trial("a.example.com", &long).unwrap();
+        assert!(of_host[..6].iter().all(|it| it.verdict == Verdict::Refused));
+        assert_eq!(places.find("a.example.com", &long), None);
     }
 
     #[test]

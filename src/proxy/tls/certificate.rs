@@ -13,6 +13,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
 use super::x509;
+use crate::certs;
 use crate::proxy::words;
 use crate::route::{CertificateSource, SecretText};
 
@@ -81,10 +82,8 @@ pub(super) fn load(
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| {
         format!("{key_name}: no private key in PEM form (one under a password is of no use here)")
     })?;
-    let key = provider.key_provider.load_private_key(key);
-    let key = key.map_err(|_| {
-        format!("{key_name}: a kind of key that is not usable here; RSA, ECDSA (P-256, P-384) and Ed25519 are")
-    })?;
+    let loaded = provider.key_provider.load_private_key(key.clone_key());
+    let key = loaded.map_err(|_| format!("{key_name}: {}", certs::unusable(&key)))?;
     let first = chain.first().and_then(|first| x509::read(first));
     let first = first.ok_or_else(|| format!("{chain_name}: its first certificate is damaged"))?;
     if key.public_key().is_some_and(|key| *key != *first.key) {
@@ -258,6 +257,12 @@ mod tests {
         assert!(fault(&chain, &chain).starts_with("the key: no private key"));
         let cut = chain.replace("-----END", "!\n-----END");
         assert!(fault(&cut, &keys[0]).starts_with("the chain: damaged PEM"));
+        let args = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"];
+        let (_, keys_of_1024) = made(&args, true);
+        for key in keys_of_1024 {
+            let why = fault(&chain, &key);
+            assert!(why.contains("less than 2048 bits is too short"), "{why}");
+        }
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert!(fault(broken, &keys[0]).contains("first certificate is damaged"));
     }

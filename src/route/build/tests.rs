@@ -3,6 +3,7 @@ use crate::route::{ClusterRouting, RouteTable, RowState};
 use crate::world::declared;
 use crate::world::testing::{Story, labels, network_id, service_id, story};
 
+mod expressions;
 mod interlock;
 mod places;
 mod properties;

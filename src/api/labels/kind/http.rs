@@ -1,7 +1,8 @@
 //! Words of HTTP.
 
 use super::{Wrong, wrong};
-use crate::api::grammar::{self, shortened};
+use crate::api::expression::Expression;
+use crate::api::grammar::shortened;
 use crate::api::value::HostPattern;
 
 /// What is asked of a header's value.
@@ -87,7 +88,7 @@ pub(super) fn header_test(text: &str) -> Result<HeaderRule, Wrong> {
         );
     }
     match text.strip_prefix('~') {
-        Some(pattern) => match grammar::regex(pattern) {
+        Some(pattern) => match Expression::new(pattern) {
             Ok(_) => Ok(HeaderRule::Regex(pattern.to_owned())),
             Err(message) => wrong(message, ""),
         },

@@ -320,3 +320,27 @@ fn a_guarded_route_that_cannot_be_served_stands_closed_and_takes_no_place_from_a
     let (of, told) = closed(&["routes.b.context_root=/beside", "routes.b.basic_auth=gone"]);
     assert_eq!((of, told[0].0.as_str()), (None, "a.x/beside"));
 }
+
+#[test]
+fn the_nearest_secret_is_named_where_one_is_not_there() {
+    let message = |label: &str| {
+        let world = with_secrets()
+            .secret("shop_r3-good.key")
+            .secret("skep-ca")
+            .app("app", &["eastnet"], 1, &["hosts=a.x", "port=80", label])
+            .world();
+        route(&world).clusters["east"].rows[0].message.clone()
+    };
+    for label in ["basic_auth=shop_r3-good.kye", "basic_auth=Shop_R3-good.key"] {
+        let told = message(label);
+        assert!(
+            told.contains("(did you mean `shop_r3-good.key`?)"),
+            "{told}"
+        );
+    }
+    // One that cannot be used is not named.
+    for label in ["basic_auth=skep-cb", "basic_auth=something-else-altogether"] {
+        let told = message(label);
+        assert!(!told.contains("did you mean"), "{told}");
+    }
+}
