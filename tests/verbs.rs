@@ -499,8 +499,7 @@ async fn an_editor_that_nobody_drives_is_not_asked_for_ever() {
     let fault = told.fails(2);
     assert!(fault.contains("spec.proxy.replicas") && fault.contains("your text is kept in"));
     assert_eq!(runs(), 1);
-    let (told, code) =
-        tokio::task::block_in_place(|| terminal::in_terminal(edit.as_std_mut()));
+    let (told, code) = tokio::task::block_in_place(|| terminal::in_terminal(edit.as_std_mut()));
     assert_eq!((code, runs()), (2, 21), "{told}");
 }
 
