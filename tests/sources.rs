@@ -141,7 +141,7 @@ impl Stage {
         let all = store::clusters(&self.sim.engine()).await.unwrap();
         all.into_iter()
             .map(|(name, declared)| {
-                let manager = declared.newest().unwrap().manager().to_owned();
+                let manager = declared.newest().unwrap().manager();
                 let spec = declared.accepted.unwrap().cluster.spec;
                 (name, (spec.proxy.replicas.unwrap_or(0), manager))
             })

@@ -20,6 +20,15 @@ Exit codes:
   3    no engine answers, or it is not a manager of a Swarm
   130  interrupted";
 
+/// Those of `diff`, which tells by them what it found.
+pub const DIFF_EXIT_CODES: &str = "\
+Exit codes:
+  0    no difference
+  1    something differs
+  2    wrong usage, an invalid manifest, or it could not compare
+  3    no engine answers, or it is not a manager of a Swarm
+  130  interrupted";
+
 /// Service clusters for Docker Swarm.
 ///
 /// A service cluster is a fleet of proxies that routes one set of Swarm services over one set of

@@ -2,8 +2,7 @@
 
 use crate::api::Diagnostic;
 
-const INTERRUPTED: &str =
-    "interrupted; what was begun is whole, and the same command goes on where it stopped";
+const INTERRUPTED: &str = "interrupted; nothing is left half-written, run the same command again";
 
 /// A verb's failure.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::{Command, CommandFactory, FromArgMatches};
 
-use super::args::{Cli, EXIT_CODES};
+use super::args::{Cli, DIFF_EXIT_CODES, EXIT_CODES};
 
 /// A verb, several words where it has verbs of its own, and how it is used.
 const EXAMPLES: &[(&str, &[&str])] = &[
@@ -211,7 +211,11 @@ pub fn command() -> Command {
         Cli::command().after_help(EXIT_CODES),
         |command, (verb, all)| {
             let lines: Vec<String> = all.iter().map(|line| format!("  {line}")).collect();
-            let help = format!("Examples:\n{}\n\n{EXIT_CODES}", lines.join("\n"));
+            let codes = match *verb {
+                "diff" => DIFF_EXIT_CODES,
+                _ => EXIT_CODES,
+            };
+            let help = format!("Examples:\n{}\n\n{codes}", lines.join("\n"));
             match verb.split_once(' ') {
                 Some((verb, below)) => command.mut_subcommand(verb, |command| {
                     command.mut_subcommand(below, |command| command.after_help(help))
@@ -249,6 +253,17 @@ mod tests {
         }
         words.extend((!word.is_empty()).then_some(word));
         words
+    }
+
+    #[test]
+    fn the_help_of_diff_has_its_own_exit_codes() {
+        let command = command();
+        let help = |verb| {
+            let verb = command.find_subcommand(verb);
+            verb.unwrap().get_after_help().unwrap().to_string()
+        };
+        assert!(help("diff").contains("1    something differs"));
+        assert!(help("apply").contains("1    failed"));
     }
 
     #[test]

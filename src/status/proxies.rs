@@ -137,6 +137,11 @@ fn classify(error: &str) -> (&'static str, &'static str) {
             "InsufficientResources",
             "lower spec.proxy.resources.reservations or add nodes",
         )
+    } else if has("missing plugin") {
+        (
+            "NoSuitableNode",
+            "the nodes lack a plugin that the proxies need: correct spec.proxy.logging.driver, or install the log or network driver there",
+        )
     } else if has("no suitable node") || has("no longer meets constraints") {
         (
             "NoSuitableNode",

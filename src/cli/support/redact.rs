@@ -3,10 +3,14 @@
 //! Services of users are taken field by field, so that a field nobody thought of stays out.
 //! Values of environments, and of labels that may hold a password, are never written.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use clap::CommandFactory as _;
 use regex::Regex;
 use serde_json::{Map, Value, json};
+
+use crate::cli::args::Cli;
 
 /// Written in place of a value.
 pub(super) const GONE: &str = "[redacted]";
@@ -214,6 +218,19 @@ fn labels(labels: &Value) -> Value {
     .into()
 }
 
+/// What `skep operator` and `skep proxy` read from their environment. A person's own variable may
+/// begin with `SKEP_` too.
+static OWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let command = Cli::command();
+    let daemons = ["operator", "proxy"].into_iter();
+    let daemons = daemons.filter_map(|name| command.find_subcommand(name));
+    let names = daemons.flat_map(|daemon| daemon.get_arguments().filter_map(clap::Arg::get_env));
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("SKEP_"))
+        .collect()
+});
+
 /// `KEY=[redacted]`; Skep's own settings stay.
 fn env(env: &Value) -> Value {
     let all = env
@@ -223,7 +240,7 @@ fn env(env: &Value) -> Value {
         .filter_map(Value::as_str);
     all.map(|pair| {
         let key = pair.split('=').next().unwrap_or_default();
-        if key.starts_with("SKEP_") {
+        if OWN.contains(key) {
             json!(pair)
         } else {
             json!(format!("{key}={GONE}"))
@@ -274,7 +291,8 @@ mod tests {
                     "com.docker.lb.request_headers.set.X-Api-Key": "hunter2"},
                 "TaskTemplate": {"ContainerSpec": {
                     "Image": "shop:1",
-                    "Env": ["DB_PASSWORD=hunter2", "PLAIN=hunter2", "SKEP_CLUSTER=east"],
+                    "Env": ["DB_PASSWORD=hunter2", "PLAIN=hunter2", "SKEP_CLUSTER=east",
+                        "SKEP_TOKEN=hunter2", "SKEP_REPLICA=1"],
                     "Args": ["--token", "hunter2"],
                     "Healthcheck": {"Test": ["CMD", "hunter2"]},
                     "Secrets": [{"SecretName": "db", "SecretID": "x"}],
@@ -289,6 +307,8 @@ mod tests {
             "DB_PASSWORD=",
             "PLAIN=",
             "SKEP_CLUSTER=east",
+            "SKEP_REPLICA=1",
+            "SKEP_TOKEN=[redacted]",
             "\"db\"",
         ] {
             assert!(text.contains(kept), "{kept} in {text}");

@@ -184,6 +184,10 @@ fn what_keeps_a_proxy_from_running_is_passed_on_with_what_to_do() {
             "no suitable node (scheduling constraints not satisfied on 2 nodes)",
             "NoSuitableNode",
         ),
+        (
+            "no suitable node (missing plugin on 3 nodes)",
+            "NoSuitableNode",
+        ),
         ("task: non-zero exit (1)", "TaskFailing"),
     ];
     for (error, reason) in errors {
@@ -199,6 +203,8 @@ fn what_keeps_a_proxy_from_running_is_passed_on_with_what_to_do() {
             line.starts_with(&format!("False {reason}: 0 of 1 proxies run: {error}: ")),
             "{line}"
         );
+        let is_plugin = error.contains("missing plugin");
+        assert_eq!(line.contains("spec.proxy.logging.driver"), is_plugin);
     }
 }
 
