@@ -315,15 +315,16 @@ fn open_all(wanted: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<T
     Ok((address, sockets))
 }
 
-/// Sockets that share a port would also share it with a stranger of the same user, unnoticed.
+/// Sockets that share a port would also share it with a stranger of the same user, unnoticed. Binding
+/// without sharing fails where somebody listens; to listen here would take connections of clients
+/// and drop them.
 fn check_free(address: SocketAddr) -> io::Result<()> {
     if address.port() == 0 {
         return Ok(());
     }
     let socket = socket(address)?;
     socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(1).map(drop)
+    socket.bind(address)
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpSocket> {
