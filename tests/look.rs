@@ -19,7 +19,7 @@ use skep::api::parse;
 use skep::control::server::Server;
 use skep::operator::telemetry::Telemetry;
 use skep::operator::{OperatorSettings, Pipeline, start};
-use skep::swarm::{Endpoint, observe};
+use skep::swarm::observe;
 use skep::world::{Mode, NetworkSpec, ServiceSpec};
 use skep::{names, store};
 use tokio::time::{Instant, sleep, timeout};
@@ -166,18 +166,8 @@ impl Stage {
 
 fn operator(sim: &Sim, sealing: PathBuf) -> (Pipeline, Server) {
     let settings = OperatorSettings {
-        endpoint: Endpoint::from_host("unix:///unused", None).unwrap(),
-        image: Some("skep:1".to_owned()),
-        control_listen: "127.0.0.1:0".parse().unwrap(),
-        admin_listen: "127.0.0.1:0".parse().unwrap(),
-        ca: "unused".into(),
-        identity: "unused".into(),
-        sealing,
-        replica: 1,
-        peers: None,
-        beat: Duration::from_secs(2),
         quiet: Duration::from_millis(50),
-        resync: Duration::from_secs(30),
+        ..sim::settings(sealing)
     };
     let server = Server::new();
     let (engine, telemetry) = (sim.engine(), Telemetry::new());
