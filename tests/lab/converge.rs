@@ -6,8 +6,9 @@ use serde_json::Value;
 use super::apps::{
     delete, inspect, manifest, networks_of, node_labels, overlay, relabel, tasks, whoami,
 };
-use super::harness::{alone, apply, installed, node, ready, shared};
+use super::harness::{alone, apply, installed, node, ready, shared, skep};
 use super::http::status_is;
+use super::lab::text;
 use super::wait::{eventually, same, until};
 
 pub fn trials() -> Vec<Trial> {
@@ -108,6 +109,31 @@ fn everything() -> Vec<String> {
     all
 }
 
+/// The clusters that something is left of, and that are not declared.
+fn of_nobody() -> Vec<String> {
+    let declared = text(&skep(&["get", "-o", "name"]), "skep get");
+    let left = |kind: &str, format: &str| {
+        let filter = "label=dev.skep.cluster";
+        node(0).docker(&[kind, "ls", "--filter", filter, "--format", format])
+    };
+    let networks = left("network", "{{.Label \"dev.skep.cluster\"}}");
+    let services = left("service", "{{.Name}}");
+    let services = services
+        .lines()
+        .map(|name| name.trim_start_matches("skep-proxy-").to_owned());
+    let mut names: Vec<String> = networks
+        .lines()
+        .map(str::to_owned)
+        .chain(services)
+        .collect();
+    names.retain(|name| {
+        !declared
+            .lines()
+            .any(|line| line == format!("servicecluster/{name}"))
+    });
+    names
+}
+
 fn deletion() {
     installed();
     overlay("deletion-theirs");
@@ -123,6 +149,9 @@ fn deletion() {
         "deletion-theirs=yes",
         "node-1",
     ]);
+    until("nothing of an earlier test still goes", || {
+        of_nobody().is_empty()
+    });
     let before = everything();
 
     apply(&manifest(
@@ -266,7 +295,7 @@ fn killed_operator() {
     until("its networks are gone", || {
         !node(0)
             .docker(&["network", "ls", "--format", "{{.Name}}"])
-            .contains("killed-")
+            .contains("killed")
     });
 }
 

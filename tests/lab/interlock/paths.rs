@@ -191,13 +191,14 @@ fn host_mode() {
     eventually("it is answered from a port of its node", || {
         get("hostmode.local", "/", &[]).is(200)
     });
-    let routes = text(&skep(&["routes", "interlock", "-o", "wide"]), "skep routes");
-    let row = routes
-        .lines()
-        .find(|line| line.contains("hostmode.local"))
-        .unwrap();
-    let nodes = (0..3).any(|number| row.contains(&format!("{}:3", node(number).address())));
-    assert!(nodes, "{row}");
+    // The proxies know first; the status is written after them.
+    eventually("the row names a port of a node", || {
+        let routes = text(&skep(&["routes", "interlock", "-o", "wide"]), "skep routes");
+        let row = routes.lines().find(|line| line.contains("hostmode.local"));
+        let row = row.ok_or_else(|| routes.clone())?;
+        let nodes = (0..3).any(|number| row.contains(&format!("{}:3", node(number).address())));
+        same(nodes, true).map_err(|_| row.to_owned())
+    });
     remove(&["hostmode"]);
 }
 
