@@ -47,7 +47,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     (
         "docs/gitops.md",
         "$ skep apply -f source.yaml",
-        "needs a git server: tests/lab/gitops.rs has one",
+        "typed on a real Swarm, with a git server, by tests/lab/gitops.rs",
     ),
     ("docs/gitops.md", "$ skep source auth", TOUR),
     ("docs/gitops.md", "$ openssl rand", TOUR),

@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use libtest_mimic::Trial;
 
 use super::apps::{manifest, whoami};
-use super::harness::{WHOAMI, apply, cluster, installed, node, ready, shared, skep};
+use super::harness::{WHOAMI, apply, cluster, installed, lab, node, ready, shared, skep};
 use super::http::status_is;
-use super::lab::text;
+use super::lab::{package, text};
 use super::repo::{Repo, git};
+use super::shown::{Part, parts};
+use super::transcript::Place;
 use super::wait::{eventually, until};
 
 pub fn trials() -> Vec<Trial> {
@@ -18,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
             "a_source_follows_its_repository_through_faults_force_push_and_an_outage",
             followed,
         ),
+        shared("the_page_about_gitops_prints_what_it_shows", page),
         shared("a_stack_brings_its_service_cluster_along", stack),
     ]
 }
@@ -139,6 +142,46 @@ fn followed() {
     drop(server);
     node(0).docker(&["service", "rm", "gitapp"]);
     text(&skep(&["delete", "gitted", "--wait"]), "skep delete");
+}
+
+/// The first session of docs/gitops.md, with the source that stands there but for the server and
+/// the keys, which are the reader's own.
+fn page() {
+    installed();
+    let page = std::fs::read_to_string(package().join("docs/gitops.md")).unwrap();
+    let between = |text: &str, head: &str, tail: &str| {
+        let rest = text.split_once(head).unwrap().1;
+        rest.split_once(tail).unwrap().0.to_owned()
+    };
+    let source = between(&page, "```yaml\n", "  verify:");
+    let repo = Repo::new();
+    for (name, port) in [("shop-a", 18_441), ("shop-b", 18_443), ("shop-c", 18_445)] {
+        let cluster = manifest(name, "node-2", port, "[]");
+        repo.write(&format!("clusters/production/{name}.yaml"), cluster);
+    }
+    repo.push();
+    let server = Server::start(&repo);
+    let place = Place::new(lab());
+    let url = format!("git://{}/shop.git", Server::address());
+    place.write(
+        "source.yaml",
+        &source.replace("https://git.example.com/team/swarm.git", &url),
+    );
+    let session = between(&page, "```console\n$ skep apply -f source.yaml", "```");
+    let session = format!("```console\n$ skep apply -f source.yaml{session}```\n");
+    for part in parts(&session) {
+        if let Part::Step { command, output } = part {
+            let (shown, same) = place.shows(&command, &output);
+            assert!(
+                same,
+                "$ {command}\n--- shown in the docs\n{output}--- printed\n{shown}"
+            );
+        }
+    }
+    text(&skep(&["delete", "source", "shop"]), "skep delete source");
+    drop(server);
+    let clusters = ["delete", "shop-a", "shop-b", "shop-c"];
+    text(&skep(&clusters), "skep delete");
 }
 
 fn stack() {

@@ -119,6 +119,8 @@ fn word(word: &str) -> String {
         "SIZE"
     } else if core.len() >= 12 && like(core, |c| c.is_ascii_lowercase()) {
         "ID"
+    } else if core.len() == 10 && core.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
+        "COMMIT"
     } else {
         return word.to_owned();
     };

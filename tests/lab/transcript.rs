@@ -85,14 +85,14 @@ fn demo() {
 }
 
 /// Where the commands are typed: a folder of its own, and a Swarm.
-struct Place {
+pub struct Place {
     dir: tempfile::TempDir,
     host: String,
     path: String,
 }
 
 impl Place {
-    fn new(lab: &Lab) -> Self {
+    pub fn new(lab: &Lab) -> Self {
         let skep = PathBuf::from(env!("CARGO_BIN_EXE_skep"));
         let path = std::env::var("PATH").unwrap_or_default();
         Self {
@@ -123,9 +123,14 @@ impl Place {
         }
     }
 
+    /// Writes a file where the commands are typed.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.path().join(name), text).unwrap();
+    }
+
     /// What a command prints, and whether that is what was to be shown. One that only looks is
     /// tried again until what it looks at has settled.
-    fn shows(&self, command: &str, wanted: &str) -> (String, bool) {
+    pub fn shows(&self, command: &str, wanted: &str) -> (String, bool) {
         let patience = if updates() { SETTLING } else { PATIENCE };
         let looks = LOOKS.iter().any(|verb| command.starts_with(verb));
         let begun = Instant::now();
