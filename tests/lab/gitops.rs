@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use super::apps::{manifest, whoami};
 use super::harness::{WHOAMI, apply, cluster, installed, lab, node, ready, shared, skep};
 use super::http::status_is;
-use super::lab::{package, text};
+use super::lab::{Node, package, text};
 use super::repo::{Repo, git};
 use super::shown::{Part, parts};
 use super::transcript::Place;
@@ -25,17 +25,20 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A `git daemon` on node 1, which the operator on node 0 reaches as it would reach any server.
+/// A `git daemon` on a node, which the operator on node 0 reaches as it would reach any server. It
+/// takes the port of that node: no two tests share one.
 struct Server<'r> {
     repo: &'r Repo,
+    node: Node<'static>,
 }
 
 impl Server<'_> {
-    fn start(repo: &Repo) -> Server<'_> {
-        let server = Server { repo };
+    fn start(repo: &Repo, number: u8) -> Server<'_> {
+        let node = node(number);
+        let server = Server { repo, node };
         let pid = server.pid_file();
         let base = format!("--base-path={}", repo.served().display());
-        node(1).run(&[
+        server.node.run(&[
             "git",
             "daemon",
             "--detach",
@@ -51,15 +54,15 @@ impl Server<'_> {
         self.repo.served().join("pid").display().to_string()
     }
 
-    fn address() -> IpAddr {
-        node(1).address()
+    fn address(&self) -> IpAddr {
+        self.node.address()
     }
 }
 
 impl Drop for Server<'_> {
     fn drop(&mut self) {
         let stop = format!("kill \"$(cat {0})\"; rm -f {0}", self.pid_file());
-        node(1).run(&["sh", "-c", &stop]);
+        self.node.run(&["sh", "-c", &stop]);
     }
 }
 
@@ -97,10 +100,10 @@ fn followed() {
         manifest("spare", "node-1", 18_432, "[{name: sparenet, create: {}}]"),
     );
     let first = repo.push();
-    let server = Server::start(&repo);
+    let server = Server::start(&repo, 1);
     apply(&format!(
         "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: lab}}\nspec: {{url: 'git://{}/shop.git', path: clusters, interval: 1h, prune: true}}\n",
-        Server::address()
+        server.address()
     ));
     in_sync(&first);
     ready("gitted");
@@ -136,7 +139,7 @@ fn followed() {
     drop(server);
     refused("FetchFailed");
     status_is(200, node(0).address(), 18_431, "gitted.lab", "/").unwrap();
-    let server = Server::start(&repo);
+    let server = Server::start(&repo, 1);
     in_sync(&git(&repo.work(), &["rev-parse", "HEAD"]));
     text(&skep(&["delete", "source", "lab"]), "skep delete source");
     drop(server);
@@ -160,9 +163,9 @@ fn page() {
         repo.write(&format!("clusters/production/{name}.yaml"), cluster);
     }
     repo.push();
-    let server = Server::start(&repo);
+    let server = Server::start(&repo, 2);
     let place = Place::new(lab());
-    let url = format!("git://{}/shop.git", Server::address());
+    let url = format!("git://{}/shop.git", server.address());
     place.write(
         "source.yaml",
         &source.replace("https://git.example.com/team/swarm.git", &url),
