@@ -7,11 +7,11 @@ cd "$(dirname "$0")/../.."
 target=$(uname -m)-unknown-linux-gnu
 built=${CARGO_TARGET_DIR:-target}/$target/release
 # A target of its own name keeps the static flag away from build scripts and macros.
+# The first time takes minutes: whoever watches sees cargo go on, and a log says what it waits for.
 quiet=--quiet
-if [ -t 2 ]; then
-  # Somebody watches, and the first time takes minutes.
-  quiet=
-  echo "building the programs of the images" >&2
+[ ! -t 2 ] || quiet=
+if [ -t 2 ] || [ ! -x "$built/skep" ]; then
+  echo "building the programs of the images (the first time takes some minutes)" >&2
 fi
 RUSTFLAGS="-C target-feature=+crt-static" cargo build $quiet --locked --release --target "$target" --features demo --bins
 deploy/image.sh localhost:5000/skep:dev "$built/skep" target/images/skep.tar --user 65532
