@@ -243,6 +243,11 @@ fn the_docker_cli_can_use_it_as_a_plugin() {
     }
     let schema = call(&["--debug", "--config", "/x", "skep", "schema"]);
     assert_eq!(out(&schema), out(&run(&["schema"])));
+    let help = out(&call(&["skep", "certs", "--help"]));
+    assert!(help.contains("Usage: docker skep certs "), "{help}");
+    assert!(help.contains("\n  docker skep certs ls\n"), "{help}");
+    let wrong = err(&call(&["skep", "get", "--sideways"]));
+    assert!(wrong.contains("Usage: docker skep get "), "{wrong}");
 }
 
 #[test]
