@@ -447,6 +447,15 @@ async fn what_is_not_there_is_called_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_looked_at_before_any_engine_is_asked() {
+    let stage = Stage::new();
+    for typed in FILES {
+        let said = stage.skep(&format!("{typed} @none.yaml")).await;
+        said.fails(2, &["none.yaml", "No such file"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_not_there_or_wrong_is_told_and_nothing_is_written() {
     let stage = Stage::new();
     let sim = Sim::new(1);
@@ -458,6 +467,8 @@ async fn a_file_that_is_not_there_or_wrong_is_told_and_nothing_is_written() {
         said.fails(2, &["none.yaml", "No such file"]);
         let said = stage.skep(&format!("{typed} @latin1")).await;
         said.fails(2, &["latin1"]);
+        let said = stage.skep(&format!("{typed} /dev/zero")).await;
+        said.fails(2, &["/dev/zero: is larger than"]);
     }
     for typed in ["apply -f", "diff -f", "delete -f", "validate -f"] {
         let said = stage

@@ -237,6 +237,17 @@ pub enum ConvertVerb {
     Manifest(ConvertManifestArgs),
 }
 
+/// Where what `convert` makes goes.
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
+    /// Where the manifests go; - is standard output [default: -]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Overwrite a file that is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}
+
 /// `convert manifest`.
 #[derive(Clone, Debug, Args)]
 pub struct ConvertManifestArgs {
@@ -246,9 +257,9 @@ pub struct ConvertManifestArgs {
     /// Version to rewrite them in
     #[arg(long, value_name = "VERSION", default_value = "v1", add = complete::versions())]
     pub to: Version,
-    /// Where the manifests go; - is standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// Where the manifests go.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `convert interlock`.
@@ -257,9 +268,9 @@ pub struct ConvertInterlockArgs {
     /// The configuration (TOML), or - for standard input
     #[arg(value_name = "CONFIG.toml")]
     pub config: PathBuf,
-    /// Where the manifests go; - is standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// Where the manifests go.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `apply`.

@@ -145,7 +145,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "init",
-        &["skep init east", "skep init shop -o clusters/shop.yaml"],
+        &[
+            "skep init east",
+            "skep init shop -o clusters/shop.yaml",
+            "skep init east --force",
+        ],
     ),
     ("doctor", &["skep doctor", "skep doctor -o json"]),
     ("sync", &["skep sync shop", "skep sync shop --timeout 5m"]),
@@ -210,7 +214,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "convert manifest",
         &[
             "skep convert manifest -f east.yaml",
-            "skep convert manifest -f clusters/ --to v1 -o clusters.yaml",
+            "skep convert manifest -f clusters/ --to v1 -o clusters.yaml --force",
         ],
     ),
     (

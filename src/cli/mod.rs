@@ -24,6 +24,7 @@ pub mod explain;
 pub mod get;
 pub mod history;
 pub mod init;
+pub mod input;
 pub mod install;
 pub mod logging;
 pub mod logs;
@@ -44,6 +45,7 @@ pub mod try_url;
 pub mod version;
 pub mod view;
 pub mod wait;
+pub mod written;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -157,7 +159,8 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Apply(args) => {
             let set = args.ownership.set.as_deref();
             apply::bounded(args.prune, set, args.selector.as_ref())?;
-            let found = source::warned(terminal, &args.files.filename)?;
+            let files = args.files.filename.clone();
+            let found = input::aside(move || source::warned(terminal, &files)).await?;
             if args.dry_run == Some(DryRun::Client) {
                 return apply::valid(terminal, &found.clusters, &found.sources);
             }
@@ -177,7 +180,8 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Diff(args) => {
             let set = args.ownership.set.as_deref();
             apply::bounded(args.prune, set, args.selector.as_ref())?;
-            let found = source::warned(terminal, &args.files.filename)?;
+            let files = args.files.filename.clone();
+            let found = input::aside(move || source::warned(terminal, &files)).await?;
             let session = connect().await.map_err(diff::incomparable)?;
             diff::run(&session, &args, &found.clusters, &found.sources).await
         }
@@ -197,8 +201,16 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             None => describe::run(&connect().await?, &args).await,
         },
         Verb::Sync(args) => sources::sync(&connect().await?, &args).await,
-        Verb::Source(SourceVerb::Auth(args)) => sources::auth(&connect().await?, &args).await,
-        Verb::Source(SourceVerb::Hook(args)) => sources::hook(&connect().await?, &args).await,
+        Verb::Source(SourceVerb::Auth(args)) => {
+            let given = args.clone();
+            let password = input::aside(move || sources::password(&given)).await?;
+            sources::auth(&connect().await?, &args, password).await
+        }
+        Verb::Source(SourceVerb::Hook(args)) => {
+            let given = args.clone();
+            let secret = input::aside(move || sources::secret(&given)).await?;
+            sources::hook(&connect().await?, &args, secret).await
+        }
         Verb::Delete(args)
             if args.filename.is_empty() && sources::asked(&args.names)?.is_some() =>
         {
@@ -206,7 +218,8 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             sources::delete(&connect().await?, &args, &names).await
         }
         Verb::Delete(args) => {
-            let names = delete::wanted(&args)?;
+            let given = args.clone();
+            let names = input::aside(move || delete::wanted(&given)).await?;
             delete::run(&connect().await?, &args, names).await
         }
         Verb::Wait(args) => {
@@ -224,7 +237,8 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::SupportBundle(args) => support::run(&connect().await?, &args).await,
         Verb::Doctor(args) => doctor::run(&connect().await?, &args).await,
         Verb::Certs(CertsVerb::Add(args)) => {
-            let pair = certs::checked(&args)?;
+            let given = args.clone();
+            let pair = input::aside(move || certs::checked(&given)).await?;
             certs::add(&connect().await?, &args, &pair).await
         }
         Verb::Certs(CertsVerb::Ls(args)) => certs::ls::run(&connect().await?, &args).await,

@@ -29,7 +29,7 @@ use crate::world::sources::{DeclaredSource, sources};
 use crate::world::{Stored as _, World};
 
 pub use describe::run as describe;
-pub use seal::{auth, hook};
+pub use seal::{auth, hook, password, secret};
 pub use sync::run as sync;
 pub use wait::run as wait;
 
