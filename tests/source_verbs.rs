@@ -78,7 +78,7 @@ async fn revisions_of_a_source_are_shown_edited_and_gone_back_to() {
     assert!(told.contains("there are 1, 2, 3"), "{told}");
     let told = Stage::bad(&stage.skep(&["history", "source/shpo"]).await, 1);
     assert!(
-        told.contains("source/shpo does not exist; `skep get sources`"),
+        told.contains("source/shpo does not exist (did you mean `shop`?); `skep get sources`"),
         "{told}"
     );
     let edit = async |script: &str| {

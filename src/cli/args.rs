@@ -90,10 +90,12 @@ pub enum Verb {
     /// Go back to an earlier revision of a service cluster or a source
     Rollback(RollbackArgs),
     /// Show service clusters, or sources
+    #[command(alias = "ls", alias = "list")]
     Get(GetArgs),
     /// Show everything known of service clusters: status, nodes, networks, routes
     Describe(DescribeArgs),
     /// Delete service clusters; the operator removes what it made for them
+    #[command(alias = "rm", alias = "remove")]
     Delete(DeleteArgs),
     /// Wait for a condition of service clusters or sources, or for their deletion
     Wait(WaitArgs),
@@ -377,6 +379,12 @@ pub enum RolloutVerb {
     Status(RolloutArgs),
     /// Replace the proxies, as the update policy says: drained, a few at a time
     Restart(RolloutArgs),
+    /// What `history` does, as kubectl says it
+    #[command(hide = true)]
+    History(HistoryArgs),
+    /// What `rollback` does, as kubectl says it
+    #[command(hide = true)]
+    Undo(RollbackArgs),
 }
 
 /// `rollout status` and `rollout restart`.
@@ -414,7 +422,7 @@ pub struct RollbackArgs {
     #[arg(value_name = "NAME", required = true, add = complete::resources())]
     pub name: Vec<String>,
     /// The generation to go back to [default: the last one that says something else]
-    #[arg(long, value_name = "GENERATION")]
+    #[arg(long, alias = "to-revision", value_name = "GENERATION")]
     pub to: Option<u64>,
     /// Say what would be stored and change nothing
     #[arg(long)]

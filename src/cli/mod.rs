@@ -26,6 +26,7 @@ pub mod history;
 pub mod init;
 pub mod input;
 pub mod install;
+pub mod kinds;
 pub mod logging;
 pub mod logs;
 pub mod names;
@@ -190,8 +191,12 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Rollout(RolloutVerb::Restart(args)) => {
             rollout::restart(&connect().await?, &args).await
         }
-        Verb::History(args) => history::history(&connect().await?, &args).await,
-        Verb::Rollback(args) => history::rollback(&connect().await?, &args).await,
+        Verb::History(args) | Verb::Rollout(RolloutVerb::History(args)) => {
+            history::history(&connect().await?, &args).await
+        }
+        Verb::Rollback(args) | Verb::Rollout(RolloutVerb::Undo(args)) => {
+            history::rollback(&connect().await?, &args).await
+        }
         Verb::Get(args) => match sources::asked(&args.names.names)? {
             Some(names) => sources::get(&connect().await?, &args, &names).await,
             None => get::run(&connect().await?, &args).await,
@@ -266,6 +271,7 @@ fn only_reads(verb: &Verb) -> bool {
             | Verb::Diff(_)
             | Verb::Routes(_)
             | Verb::History(_)
+            | Verb::Rollout(RolloutVerb::History(_))
             | Verb::Events(_)
             | Verb::Logs(_)
             | Verb::Top(_)
