@@ -202,6 +202,13 @@ fn wrong_usage_is_exit_code_2_and_help_is_0_with_the_exit_codes() {
         assert!(out(&output).contains("Usage: skep"), "{}", out(&output));
     }
     assert!(out(&run(&["--help"])).contains("Exit codes:"));
+    for (asked, flag) in [
+        (&["help", "apply"][..], &["apply", "--help"][..]),
+        (&["help", "certs", "add"], &["certs", "add", "--help"]),
+        (&["certs", "help", "add"], &["certs", "add", "--help"]),
+    ] {
+        assert_eq!(out(&run(asked)), out(&run(flag)));
+    }
 }
 
 #[test]

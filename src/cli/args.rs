@@ -34,7 +34,7 @@ Exit codes:
 /// A service cluster is a fleet of proxies that routes one set of Swarm services over one set of
 /// networks. Declare one in YAML, `skep apply -f` it, and the operator makes the Swarm match it.
 #[derive(Debug, Parser)]
-#[command(name = "skep", version, disable_help_subcommand = true)]
+#[command(name = "skep", version)]
 #[command(propagate_version = false, max_term_width = 100)]
 pub struct Cli {
     /// Flags of every verb.
@@ -155,8 +155,10 @@ pub enum Verb {
 pub enum SchemaKind {
     /// A service cluster
     #[default]
+    #[value(alias = "serviceclusters", alias = "sc")]
     Servicecluster,
     /// A git repository that is followed
+    #[value(alias = "sources")]
     Source,
 }
 

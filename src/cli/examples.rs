@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use super::args::{Cli, DIFF_EXIT_CODES, EXIT_CODES};
-use super::plugin;
+use super::{plugin, tips};
 
 mod table;
 
@@ -53,7 +53,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     } else {
         command()
     };
-    let matches = command.try_get_matches_from_mut(args)?;
+    let parsed = command.try_get_matches_from_mut(args);
+    let matches = parsed.map_err(|error| tips::added(error, &command))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
@@ -101,7 +102,9 @@ mod tests {
     /// The path of each command, the program, groups and daemons among them, with its help.
     fn all(path: &str, command: &mut Command, found: &mut Vec<(String, String)>) {
         found.push((path.to_owned(), command.render_long_help().to_string()));
-        for below in command.get_subcommands_mut() {
+        // What clap adds to show the help of the others.
+        let verbs = command.get_subcommands_mut();
+        for below in verbs.filter(|verb| verb.get_name() != "help") {
             let path = format!("{path} {}", below.get_name());
             all(&path, below, found);
         }

@@ -41,6 +41,7 @@ pub mod sources;
 pub mod support;
 pub mod table;
 pub mod terminal;
+pub mod tips;
 pub mod top;
 pub mod try_url;
 pub mod version;

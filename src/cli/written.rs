@@ -13,6 +13,12 @@ const MODE: u32 = 0o666;
 
 /// Fails where [`write`] would refuse, before there is anything to write.
 pub fn free(path: &Path, force: bool) -> Result {
+    if path.is_dir() {
+        let shown = path.display();
+        return Err(CliError::Failed(format!(
+            "{shown} is a folder: name a file in it"
+        )));
+    }
     let is_there = path.exists() || path.is_symlink();
     if is_there && !force && !is_special(path) {
         return Err(taken(path));
@@ -23,9 +29,14 @@ pub fn free(path: &Path, force: bool) -> Result {
 /// Writes a file by way of another one beside it. One that is there stays, unless `force`.
 pub fn write(path: &Path, text: &str, force: bool) -> Result {
     free(path, force)?;
-    let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::AlreadyExists => taken(path),
-        _ => CliError::Failed(format!("{} cannot be written: {error}", path.display())),
+    let failed = |error: std::io::Error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            return taken(path);
+        }
+        // Without the name of the file beside it.
+        let text = error.to_string();
+        let cause = text.split(" at path ").next().unwrap_or_default();
+        CliError::Failed(format!("{} cannot be written: {cause}", path.display()))
     };
     // A terminal, a pipe or /dev/null cannot be replaced.
     if is_special(path) {
@@ -121,6 +132,9 @@ mod tests {
         write(Path::new("/dev/null"), "text", false).unwrap();
         let nowhere = dir.path().join("none").join("east.yaml");
         let told = write(&nowhere, "text", false).unwrap_err().to_string();
-        assert!(told.contains("cannot be written"), "{told}");
+        assert!(told.contains("cannot be written: No such file"), "{told}");
+        assert!(!told.contains(".skep-"), "{told}");
+        let folder = write(dir.path(), "text", true).unwrap_err().to_string();
+        assert!(folder.contains("is a folder"), "{folder}");
     }
 }
