@@ -158,27 +158,7 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
 async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result {
     let connect = async || Session::connect(global, terminal).await;
     match verb {
-        Verb::Apply(args) => {
-            let set = args.ownership.set.as_deref();
-            apply::bounded(args.prune, set, args.selector.as_ref())?;
-            let files = args.files.filename.clone();
-            let found = input::aside(move || source::warned(terminal, &files)).await?;
-            if args.dry_run == Some(DryRun::Client) {
-                return apply::valid(terminal, &found.clusters, &found.sources);
-            }
-            let session = connect().await?;
-            if found.clusters.is_empty() && !args.prune {
-                session.warn_without_operator(&session.look().await?);
-            } else {
-                apply::run(&session, &args, &found.clusters).await?;
-            }
-            sources::apply(&session, &args, &found.sources).await?;
-            if args.wait && args.dry_run.is_none() {
-                let timeout = args.timeout.get();
-                apply::settle(&session, &found.clusters, &found.sources, timeout).await?;
-            }
-            Ok(())
-        }
+        Verb::Apply(args) => applied(terminal, global, args).await,
         Verb::Diff(args) => {
             let set = args.ownership.set.as_deref();
             apply::bounded(args.prune, set, args.selector.as_ref())?;
@@ -207,16 +187,7 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             None => describe::run(&connect().await?, &args).await,
         },
         Verb::Sync(args) => sources::sync(&connect().await?, &args).await,
-        Verb::Source(SourceVerb::Auth(args)) => {
-            let given = args.clone();
-            let password = input::aside(move || sources::password(&given)).await?;
-            sources::auth(&connect().await?, &args, password).await
-        }
-        Verb::Source(SourceVerb::Hook(args)) => {
-            let given = args.clone();
-            let secret = input::aside(move || sources::secret(&given)).await?;
-            sources::hook(&connect().await?, &args, secret).await
-        }
+        Verb::Source(verb) => sealed(terminal, global, verb).await,
         Verb::Delete(args)
             if args.filename.is_empty() && sources::asked(&args.names)?.is_some() =>
         {
@@ -260,6 +231,46 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         | Verb::Completion { .. }
         | Verb::Validate(_)
         | Verb::Convert(_) => Ok(()),
+    }
+}
+
+/// Reads manifests, then applies what they declare.
+async fn applied(terminal: Terminal, global: &Global, args: args::ApplyArgs) -> Result {
+    let set = args.ownership.set.as_deref();
+    apply::bounded(args.prune, set, args.selector.as_ref())?;
+    let files = args.files.filename.clone();
+    let found = input::aside(move || source::warned(terminal, &files)).await?;
+    if args.dry_run == Some(DryRun::Client) {
+        return apply::valid(terminal, &found.clusters, &found.sources);
+    }
+    let session = Session::connect(global, terminal).await?;
+    if found.clusters.is_empty() && !args.prune {
+        session.warn_without_operator(&session.look().await?);
+    } else {
+        apply::run(&session, &args, &found.clusters).await?;
+    }
+    sources::apply(&session, &args, &found.sources).await?;
+    if args.wait && args.dry_run.is_none() {
+        let timeout = args.timeout.get();
+        apply::settle(&session, &found.clusters, &found.sources, timeout).await?;
+    }
+    Ok(())
+}
+
+/// Reads a secret of a source, then stores it sealed.
+async fn sealed(terminal: Terminal, global: &Global, verb: SourceVerb) -> Result {
+    let connect = async || Session::connect(global, terminal).await;
+    match verb {
+        SourceVerb::Auth(args) => {
+            let given = args.clone();
+            let password = input::aside(move || sources::password(&given)).await?;
+            sources::auth(&connect().await?, &args, password).await
+        }
+        SourceVerb::Hook(args) => {
+            let given = args.clone();
+            let secret = input::aside(move || sources::secret(&given)).await?;
+            sources::hook(&connect().await?, &args, secret).await
+        }
     }
 }
 
