@@ -202,6 +202,13 @@ fn wrong_usage_is_exit_code_2_and_help_is_0_with_the_exit_codes() {
         assert!(out(&output).contains("Usage: skep"), "{}", out(&output));
     }
     assert!(out(&run(&["--help"])).contains("Exit codes:"));
+    for (asked, flag) in [
+        (&["help", "apply"][..], &["apply", "--help"][..]),
+        (&["help", "certs", "add"], &["certs", "add", "--help"]),
+        (&["certs", "help", "add"], &["certs", "add", "--help"]),
+    ] {
+        assert_eq!(out(&run(asked)), out(&run(flag)));
+    }
 }
 
 #[test]
@@ -243,6 +250,11 @@ fn the_docker_cli_can_use_it_as_a_plugin() {
     }
     let schema = call(&["--debug", "--config", "/x", "skep", "schema"]);
     assert_eq!(out(&schema), out(&run(&["schema"])));
+    let help = out(&call(&["skep", "certs", "--help"]));
+    assert!(help.contains("Usage: docker skep certs "), "{help}");
+    assert!(help.contains("\n  docker skep certs ls\n"), "{help}");
+    let wrong = err(&call(&["skep", "get", "--sideways"]));
+    assert!(wrong.contains("Usage: docker skep get "), "{wrong}");
 }
 
 #[test]
@@ -282,6 +294,57 @@ fn a_configuration_of_interlock_becomes_manifests_that_are_valid() {
     assert_eq!((code(&piped), err(&piped).as_str()), (0, ""));
     let written = std::fs::read_to_string(&path).expect("it was written");
     assert_eq!(out(&piped), written.replace(config, "-"));
+}
+
+#[test]
+fn what_convert_writes_is_told_and_overwrites_nothing_unless_it_is_forced() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let east = file(dir.path(), "east.yaml", EAST);
+    let to = file(dir.path(), "to.yaml", "somebody's work");
+    let config = file(dir.path(), "config.toml", "[Extensions.default]\n");
+    for call in [
+        &["convert", "manifest", "-f", &east, "-o", &to][..],
+        &["convert", "interlock", &config, "-o", &to],
+    ] {
+        let text = fails(&run(call), 1);
+        assert!(text.contains("to.yaml is there already"), "{text}");
+        assert!(text.contains("--force"), "{text}");
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "somebody's work");
+        let output = run(&[call, &["--force"]].concat());
+        let told = format!("{to} written\n");
+        assert_eq!((code(&output), out(&output).as_str()), (0, ""));
+        assert!(err(&output).contains(&told), "{}", err(&output));
+        assert_eq!(code(&run(&["validate", "-f", &to])), 0);
+        std::fs::write(&to, "somebody's work").expect("it is written");
+    }
+    let left = std::fs::read_dir(dir.path()).expect("a folder").count();
+    assert_eq!(left, 3);
+}
+
+#[test]
+fn an_interrupt_ends_a_verb_that_waits_for_what_is_typed() {
+    for args in [
+        &["apply", "-f", "-"][..],
+        &["diff", "-f", "-"],
+        &["delete", "-f", "-"],
+        &["certs", "add", "shop", "--cert", "-", "--key", "-"],
+    ] {
+        let mut child = skep(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut stdin = child.stdin.take().expect("it was piped");
+        // More than a pipe holds: once it is written, the verb reads.
+        let some = vec![b'#'; 300_000];
+        stdin.write_all(&some).expect("it reads");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(code(&output), 130, "{args:?}: {}", err(&output));
+        drop(stdin);
+    }
 }
 
 #[test]

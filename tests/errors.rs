@@ -76,6 +76,17 @@ const NOTHING: &[(&str, &str)] = &[
     ("rollback none", "servicecluster/none does not exist"),
     ("get none", "servicecluster/none does not exist"),
     ("get source none", "source/none does not exist"),
+    (
+        "get clusters",
+        "servicecluster/clusters does not exist; the kinds are servicecluster (sc) and source; `skep get` lists",
+    ),
+    (
+        "get all",
+        "`skep get` lists service clusters, `skep get sources` sources",
+    ),
+    ("get nodes", "`docker node ls`"),
+    ("get svc", "`skep routes` lists services"),
+    ("delete sorces", "did you mean `sources`?"),
     ("describe none", "servicecluster/none does not exist"),
     ("describe source none", "source/none does not exist"),
     ("delete none", "servicecluster/none does not exist"),
@@ -447,6 +458,62 @@ async fn what_is_not_there_is_called_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn words_for_kinds_are_understood_and_those_of_other_programs_stay_names() {
+    let stage = Stage::new();
+    let sim = Sim::new(1);
+    sim.serve_unix(&stage.socket()).unwrap();
+    let both = EAST.replace("east", "clusters") + "---\n" + &EAST.replace("east", "sc");
+    std::fs::write(stage.path("both.yaml"), both).unwrap();
+    let applied = stage.skep("apply -f @both.yaml -f @source.yaml").await;
+    assert_eq!(applied.code, Some(0), "{}", applied.err);
+    let (clusters, sc) = ("servicecluster/clusters\n", "servicecluster/sc\n");
+    let all = [clusters, sc].concat();
+    for (typed, shown) in [
+        ("get", all.as_str()),
+        ("ls", &all),
+        ("get sc", &all),
+        ("get ServiceClusters", &all),
+        ("get servicecluster.skep.dev", &all),
+        ("get clusters", clusters),
+        ("get sc clusters", clusters),
+        ("get sc/sc", sc),
+        ("get source", "source/shop\n"),
+        ("get sources", "source/shop\n"),
+        ("get source/shop", "source/shop\n"),
+    ] {
+        let said = stage.skep(&format!("{typed} -o name")).await;
+        assert_eq!((said.code, said.out.as_str()), (Some(0), shown), "{typed}");
+    }
+    let said = stage.skep("get cluster").await;
+    said.fails(1, &["(did you mean `clusters`?)"]);
+    let said = stage.skep("get pods/clusters").await;
+    said.fails(
+        2,
+        &[
+            "is not a service cluster",
+            "the proxies of a service cluster",
+        ],
+    );
+    let said = stage.skep("rollout history clusters -o json").await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    stage
+        .skep("rollout undo none")
+        .await
+        .fails(1, &["servicecluster/none"]);
+    let said = stage.skep("rm clusters sc").await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_looked_at_before_any_engine_is_asked() {
+    let stage = Stage::new();
+    for typed in FILES {
+        let said = stage.skep(&format!("{typed} @none.yaml")).await;
+        said.fails(2, &["none.yaml", "No such file"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_not_there_or_wrong_is_told_and_nothing_is_written() {
     let stage = Stage::new();
     let sim = Sim::new(1);
@@ -458,6 +525,8 @@ async fn a_file_that_is_not_there_or_wrong_is_told_and_nothing_is_written() {
         said.fails(2, &["none.yaml", "No such file"]);
         let said = stage.skep(&format!("{typed} @latin1")).await;
         said.fails(2, &["latin1"]);
+        let said = stage.skep(&format!("{typed} /dev/zero")).await;
+        said.fails(2, &["/dev/zero: is larger than"]);
     }
     for typed in ["apply -f", "diff -f", "delete -f", "validate -f"] {
         let said = stage

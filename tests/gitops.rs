@@ -175,7 +175,8 @@ async fn sources_are_stored_before_clusters_are_waited_for() {
 #[tokio::test]
 async fn secrets_of_sources_are_checked_before_they_are_sealed() {
     let stage = Stage::new().await;
-    let secret = stage.write("secret", "s3\n");
+    let short = stage.write("short", "fifteen letters\n");
+    let secret = stage.write("secret", "sixteen letters.\n");
     let empty = stage.write("empty", "\n");
     let auth = ["source", "auth", "shop", "--password-file"];
     let told = Stage::bad(&stage.skep(&[&auth[..], &[&secret]].concat()).await, 1);
@@ -185,6 +186,8 @@ async fn secrets_of_sources_are_checked_before_they_are_sealed() {
     assert!(told.contains("https:// only"), "{told}");
     let hook = ["source", "hook", "shop", "--secret-file"];
     Stage::bad(&stage.skep(&[&hook[..], &[&empty]].concat()).await, 2);
+    let told = Stage::bad(&stage.skep(&[&hook[..], &[&short]].concat()).await, 2);
+    assert!(told.contains("openssl rand -hex 32"), "{told}");
     let told = Stage::good(&stage.skep(&[&hook[..], &[&secret]].concat()).await);
     assert!(told.contains("/hooks/shop"), "{told}");
     Stage::good(&stage.skep(&["source", "hook", "shop", "--remove"]).await);

@@ -78,7 +78,7 @@ async fn revisions_of_a_source_are_shown_edited_and_gone_back_to() {
     assert!(told.contains("there are 1, 2, 3"), "{told}");
     let told = Stage::bad(&stage.skep(&["history", "source/shpo"]).await, 1);
     assert!(
-        told.contains("source/shpo does not exist; `skep get sources`"),
+        told.contains("source/shpo does not exist (did you mean `shop`?); `skep get sources`"),
         "{told}"
     );
     let edit = async |script: &str| {
@@ -232,7 +232,7 @@ async fn sources_are_watched_selected_and_sorted() {
 #[tokio::test]
 async fn a_secret_for_a_source_that_is_not_there_is_kept_with_a_warning() {
     let stage = Stage::bare().await;
-    let secret = stage.write("secret", "s3\n");
+    let secret = stage.write("secret", "sixteen letters.\n");
     let hook = async |name: &str| {
         let output = stage
             .skep(&["source", "hook", name, "--secret-file", &secret])
@@ -281,7 +281,7 @@ async fn a_webhook_over_http_makes_a_running_operator_look_at_once() {
     let first = repo.push();
     let daemon = Daemon::start(&repo.served());
     apply(&stage, &source(&daemon.url(), "  interval: 24h\n")).await;
-    let secret = stage.write("secret", "It is a secret\n");
+    let secret = stage.write("secret", "It is a long secret\n");
     let hook = ["source", "hook", "shop", "--secret-file", &secret];
     Stage::good(&stage.skep(&hook).await);
     let pki = pki::issue().unwrap();
@@ -332,7 +332,7 @@ async fn a_webhook_over_http_makes_a_running_operator_look_at_once() {
             .collect();
         format!("X-Hub-Signature-256: sha256={}", hex.concat())
     };
-    let right = signed("It is a secret", b"{}");
+    let right = signed("It is a long secret", b"{}");
     let huge = vec![b' '; (2 << 20) + 1];
     for (path, header, body, status) in [
         ("/hooks/shop", signed("another", b"{}"), &b"{}"[..], 403),
@@ -347,7 +347,12 @@ async fn a_webhook_over_http_makes_a_running_operator_look_at_once() {
         // Strangers do not learn which sources there are.
         ("/hooks/none", right.clone(), b"{}", 403),
         ("/hooks/shop/more", right.clone(), b"{}", 404),
-        ("/hooks/shop", signed("It is a secret", &huge), &huge, 413),
+        (
+            "/hooks/shop",
+            signed("It is a long secret", &huge),
+            &huge,
+            413,
+        ),
     ] {
         let (told, answer) = post(port, path, &header, body).await;
         assert_eq!(told, status, "{path} {header}: {answer}");
@@ -361,7 +366,7 @@ async fn a_webhook_over_http_makes_a_running_operator_look_at_once() {
     }
     repo.write("east.yaml", cluster("east", 3));
     let third = repo.push();
-    let token = "X-Gitlab-Token: It is a secret";
+    let token = "X-Gitlab-Token: It is a long secret";
     assert_eq!(post(port, "/hooks/shop", token, b"").await.0, 202);
     while revision().await != third {
         assert!(begin.elapsed() < Duration::from_secs(60));

@@ -10,6 +10,7 @@ use tokio::process::Command;
 use super::args::EditArgs;
 use super::error::{CliError, Result};
 use super::history::by_hand;
+use super::input;
 use super::session::{Session, View};
 use super::sources;
 use super::view::known;
@@ -111,7 +112,7 @@ async fn edited<D: Stored>(
             &format!("{}{before}", remarks::<D>(name, &faults)),
         )?;
         if let Err(error) = open(file.path()).await {
-            let left = std::fs::read_to_string(file.path()).unwrap_or_default();
+            let left = input::text(file.path(), input::MANIFESTS).unwrap_or_default();
             return Err(if without_remarks(&left) == *original {
                 drop(std::fs::remove_file(file.path()));
                 error
@@ -119,7 +120,10 @@ async fn edited<D: Stored>(
                 kept(error, file)
             });
         }
-        let after = without_remarks(&std::fs::read_to_string(file.path())?);
+        let after = match input::text(file.path(), input::MANIFESTS) {
+            Ok(text) => without_remarks(&text),
+            Err(why) => return Err(kept(CliError::Failed(format!("the text {why}")), file)),
+        };
         if after.trim().is_empty() || after == *original {
             drop(std::fs::remove_file(file.path()));
             return Ok(None);

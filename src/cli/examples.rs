@@ -6,230 +6,55 @@ use std::ffi::OsString;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use super::args::{Cli, DIFF_EXIT_CODES, EXIT_CODES};
+use super::{plugin, tips};
 
-/// A verb, several words where it has verbs of its own, and how it is used.
-const EXAMPLES: &[(&str, &[&str])] = &[
-    (
-        "install",
-        &[
-            "skep install --image registry.example.com/skep:0.1.0",
-            "skep install --dry-run > stack.yml",
-        ],
-    ),
-    (
-        "uninstall",
-        &[
-            "skep uninstall --keep-clusters",
-            "skep uninstall --delete-clusters --timeout 5m",
-        ],
-    ),
-    (
-        "apply",
-        &[
-            "skep apply -f east.yaml --wait",
-            "skep apply -f clusters/ --set shop --prune --dry-run",
-        ],
-    ),
-    (
-        "diff",
-        &[
-            "skep diff -f east.yaml",
-            "skep diff -f clusters/ --set shop --prune",
-        ],
-    ),
-    (
-        "edit",
-        &["EDITOR=nano skep edit east", "skep edit source/shop"],
-    ),
-    (
-        "rollout status",
-        &[
-            "skep rollout status east",
-            "skep rollout status east west --timeout 5m",
-        ],
-    ),
-    (
-        "rollout restart",
-        &[
-            "skep rollout restart east",
-            "skep rollout restart east --wait --timeout 5m",
-        ],
-    ),
-    (
-        "history",
-        &["skep history east -o json", "skep history source/shop"],
-    ),
-    (
-        "rollback",
-        &[
-            "skep rollback east --to 3 --dry-run",
-            "skep rollback source/shop",
-        ],
-    ),
-    (
-        "get",
-        &[
-            "skep get -l team=web --sort-by .metadata.creationTimestamp",
-            r#"skep get east -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'"#,
-            "skep get -o custom-columns=NAME:.metadata.name,ROUTES:.status.routes.total",
-            "skep get sources --watch",
-            "skep get east -o yaml --api-version v1alpha1",
-        ],
-    ),
-    ("describe", &["skep describe east", "skep describe"]),
-    (
-        "delete",
-        &[
-            "skep delete east --wait",
-            "skep delete -f clusters/",
-            "skep delete east --force-conflicts",
-        ],
-    ),
-    (
-        "wait",
-        &[
-            "skep wait east --for=condition=Ready --timeout=90s",
-            "skep wait east west --for=delete",
-            "skep wait source/shop --for=condition=Ready",
-        ],
-    ),
-    (
-        "routes",
-        &["skep routes east -o wide", "skep routes -o json"],
-    ),
-    (
-        "events",
-        &[
-            "skep events east --since 1h",
-            "skep events --watch -o json",
-            "skep events source/shop",
-        ],
-    ),
-    (
-        "logs",
-        &[
-            "skep logs east --follow --status 5xx --path /api",
-            "skep logs east --since 10m --for-host demo.example.com --min-ms 500 -o json",
-        ],
-    ),
-    (
-        "top",
-        &["skep top", "skep top east --by route --interval 5s"],
-    ),
-    (
-        "support-bundle",
-        &[
-            "skep support-bundle",
-            "skep support-bundle -o east.tar.gz --tail 2000",
-            "skep support-bundle -o - | ssh helper 'cat > bundle.tar.gz'",
-        ],
-    ),
-    (
-        "explain",
-        &[
-            "skep explain spec.proxy.publish.mode",
-            "skep explain status --recursive",
-        ],
-    ),
-    (
-        "init",
-        &["skep init east", "skep init shop -o clusters/shop.yaml"],
-    ),
-    ("doctor", &["skep doctor", "skep doctor -o json"]),
-    ("sync", &["skep sync shop", "skep sync shop --timeout 5m"]),
-    (
-        "source auth",
-        &[
-            "skep source auth shop --username ci --password-file token",
-            "skep source auth shop --remove",
-        ],
-    ),
-    (
-        "source hook",
-        &[
-            "skep source hook shop --secret-file secret",
-            "skep source hook shop --remove",
-        ],
-    ),
-    (
-        "certs add",
-        &[
-            "skep certs add shop --cert fullchain.pem --key key.pem",
-            "skep certs add shop --cert shop.pem --key shop.pem --dry-run",
-        ],
-    ),
-    ("certs ls", &["skep certs ls", "skep certs ls shop -o json"]),
-    (
-        "certs rm",
-        &[
-            "skep certs rm shop",
-            "skep certs rm shop --ignore-not-found",
-        ],
-    ),
-    (
-        "validate",
-        &[
-            "skep validate -f clusters/",
-            "cat east.yaml | skep validate -f -",
-        ],
-    ),
-    (
-        "convert manifest",
-        &[
-            "skep convert manifest -f east.yaml",
-            "skep convert manifest -f clusters/ --to v1 -o clusters.yaml",
-        ],
-    ),
-    (
-        "convert interlock",
-        &[
-            "skep convert interlock config.toml -o clusters.yaml",
-            "cat config.toml | skep convert interlock -",
-        ],
-    ),
-    (
-        "schema",
-        &["skep schema > service-cluster.json", "skep schema source"],
-    ),
-    (
-        "version",
-        &["skep version", "skep version --client -o json"],
-    ),
-    (
-        "completion",
-        &[
-            "skep completion bash > /etc/bash_completion.d/skep",
-            "skep completion fish > ~/.config/fish/completions/skep.fish",
-        ],
-    ),
-];
+mod table;
+
+use table::EXAMPLES;
 
 /// The command line as it is parsed and shown.
 #[must_use]
 pub fn command() -> Command {
-    EXAMPLES.iter().fold(
-        Cli::command().after_help(EXIT_CODES),
-        |command, (verb, all)| {
-            let lines: Vec<String> = all.iter().map(|line| format!("  {line}")).collect();
-            let codes = match *verb {
-                "diff" => DIFF_EXIT_CODES,
-                _ => EXIT_CODES,
-            };
-            let help = format!("Examples:\n{}\n\n{codes}", lines.join("\n"));
-            match verb.split_once(' ') {
-                Some((verb, below)) => command.mut_subcommand(verb, |command| {
-                    command.mut_subcommand(below, |command| command.after_help(help))
-                }),
-                None => command.mut_subcommand(*verb, |command| command.after_help(help)),
-            }
-        },
-    )
+    typed_as("skep")
 }
 
-/// Reads a whole command line, the program's name first.
+/// As [`command`], where the program's name is typed as these words.
+fn typed_as(program: &str) -> Command {
+    let named = |command: Command, (verb, all): &(&str, &[&str])| {
+        let lines = all.iter();
+        let lines = lines.map(|line| line.replacen("skep ", &format!("{program} "), 1));
+        let lines: Vec<String> = lines.map(|line| format!("  {line}")).collect();
+        let codes = match *verb {
+            "diff" => DIFF_EXIT_CODES,
+            _ => EXIT_CODES,
+        };
+        let help = format!("Examples:\n{}\n\n{codes}", lines.join("\n"));
+        let path: Vec<&str> = verb.split_whitespace().collect();
+        below(command, &path, help)
+    };
+    EXAMPLES.iter().fold(Cli::command(), named)
+}
+
+/// The command with this text below the help of the one that a path leads to.
+fn below(command: Command, path: &[&str], help: String) -> Command {
+    match path {
+        [] => command.after_help(help),
+        [verb, rest @ ..] => command.mut_subcommand(*verb, |verb| below(verb, rest, help)),
+    }
+}
+
+/// Reads a whole command line, the program's name first. Help names the program as it was typed,
+/// which is two words for a plugin of the Docker CLI.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(args)?;
+    let args: Vec<OsString> = args.into_iter().collect();
+    let is_plugin = args.first().is_some_and(|name| name == plugin::TYPED);
+    let mut command = if is_plugin {
+        typed_as(plugin::TYPED).bin_name(plugin::TYPED)
+    } else {
+        command()
+    };
+    let parsed = command.try_get_matches_from_mut(args);
+    let matches = parsed.map_err(|error| tips::added(error, &command))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
@@ -274,29 +99,50 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_verb_for_people_has_two_examples_and_the_exit_codes() {
-        fn look(path: &str, command: &Command, bare: &mut Vec<String>) {
-            for below in command.get_subcommands() {
-                let path = format!("{path} {}", below.get_name());
-                if below.has_subcommands() {
-                    look(&path, below, bare);
-                    continue;
-                }
-                let help = below.get_after_help().map(ToString::to_string);
-                let help = help.unwrap_or_default();
-                let is_daemon = [" operator", " proxy"].contains(&path.as_str());
-                let examples = help.matches("skep ").count();
-                if !below.is_hide_set()
-                    && !is_daemon
-                    && (examples < 2 || !help.contains("Exit codes:"))
-                {
-                    bare.push(path);
-                }
-            }
+    /// The path of each command, the program, groups and daemons among them, with its help.
+    fn all(path: &str, command: &mut Command, found: &mut Vec<(String, String)>) {
+        found.push((path.to_owned(), command.render_long_help().to_string()));
+        // What clap adds to show the help of the others.
+        let verbs = command.get_subcommands_mut();
+        for below in verbs.filter(|verb| verb.get_name() != "help") {
+            let path = format!("{path} {}", below.get_name());
+            all(&path, below, found);
         }
-        let mut bare = Vec::new();
-        look("", &command(), &mut bare);
-        assert_eq!(bare, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_command_has_two_examples_of_its_own_and_the_exit_codes() {
+        let mut found = Vec::new();
+        all("skep", &mut command(), &mut found);
+        assert!(found.iter().any(|(path, _)| path == "skep certs add"));
+        for (path, help) in found {
+            let examples = help.split("\nExamples:\n").nth(1).unwrap_or_default();
+            let own = examples.lines().filter(|line| line.contains(&path));
+            assert!(
+                own.count() >= 2,
+                "{path} has less than two examples: {help}"
+            );
+            assert_eq!(help.matches("Exit codes:").count(), 1, "{path}: {help}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_is_named_as_it_is_typed() {
+        let help = |words: &[&str]| {
+            let words = [&[plugin::TYPED], words].concat();
+            parse(words.into_iter().map(OsString::from))
+                .unwrap_err()
+                .to_string()
+        };
+        for words in [&["--help"][..], &["get", "--help"], &["certs", "add", "-h"]] {
+            let text = help(words);
+            let verb = words[..words.len() - 1].join(" ");
+            let usage = format!("Usage: docker skep {verb}");
+            assert!(text.contains(usage.trim_end()), "{text}");
+            assert!(text.contains("\n  docker skep "), "{text}");
+            assert!(!text.contains("\n  skep "), "{text}");
+        }
+        let wrong = help(&["get", "--sideways"]);
+        assert!(wrong.contains("Usage: docker skep get"), "{wrong}");
     }
 }

@@ -1,10 +1,10 @@
 //! `skep init`: a commented manifest to begin with.
 
-use std::io::Write;
 use std::path::PathBuf;
 
-use super::error::{CliError, Result};
+use super::error::Result;
 use super::terminal::Terminal;
+use super::written;
 use crate::api::grammar;
 
 /// Where the schema is published; editors with the YAML language server read it from there.
@@ -19,6 +19,9 @@ pub struct InitArgs {
     /// Where it goes; - is standard output [default: NAME.yaml]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Overwrite a file that is there
+    #[arg(long)]
+    pub force: bool,
     /// Schema for editors: an address, or a file that `skep schema` wrote
     #[arg(long, value_name = "URL", default_value = SCHEMA)]
     pub schema: String,
@@ -28,7 +31,7 @@ fn name(text: &str) -> std::result::Result<String, String> {
     grammar::cluster_name(text).map(|()| text.to_owned())
 }
 
-/// Writes the manifest; a file that is there stays as it is.
+/// Writes the manifest; a file that is there stays as it is, unless it is forced.
 pub fn run(terminal: Terminal, args: &InitArgs) -> Result {
     let text = manifest(&args.name, &args.schema);
     let path = match &args.output {
@@ -37,16 +40,7 @@ pub fn run(terminal: Terminal, args: &InitArgs) -> Result {
         None => PathBuf::from(format!("{}.yaml", args.name)),
     };
     let shown = path.display();
-    let mut file = std::fs::File::create_new(&path).map_err(|error| {
-        CliError::Failed(match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                format!("{shown} is there already: remove it, or name another one with -o")
-            }
-            _ => format!("{shown} cannot be written: {error}"),
-        })
-    })?;
-    file.write_all(text.as_bytes())
-        .map_err(|error| CliError::Failed(format!("{shown} cannot be written: {error}")))?;
+    written::write(&path, &text, args.force)?;
     terminal.done(&format!(
         "{shown} written; edit it, then `skep apply -f {shown} --wait`"
     ))

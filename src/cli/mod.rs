@@ -24,7 +24,9 @@ pub mod explain;
 pub mod get;
 pub mod history;
 pub mod init;
+pub mod input;
 pub mod install;
+pub mod kinds;
 pub mod logging;
 pub mod logs;
 pub mod names;
@@ -39,11 +41,13 @@ pub mod sources;
 pub mod support;
 pub mod table;
 pub mod terminal;
+pub mod tips;
 pub mod top;
 pub mod try_url;
 pub mod version;
 pub mod view;
 pub mod wait;
+pub mod written;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -154,30 +158,12 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
 async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result {
     let connect = async || Session::connect(global, terminal).await;
     match verb {
-        Verb::Apply(args) => {
-            let set = args.ownership.set.as_deref();
-            apply::bounded(args.prune, set, args.selector.as_ref())?;
-            let found = source::warned(terminal, &args.files.filename)?;
-            if args.dry_run == Some(DryRun::Client) {
-                return apply::valid(terminal, &found.clusters, &found.sources);
-            }
-            let session = connect().await?;
-            if found.clusters.is_empty() && !args.prune {
-                session.warn_without_operator(&session.look().await?);
-            } else {
-                apply::run(&session, &args, &found.clusters).await?;
-            }
-            sources::apply(&session, &args, &found.sources).await?;
-            if args.wait && args.dry_run.is_none() {
-                let timeout = args.timeout.get();
-                apply::settle(&session, &found.clusters, &found.sources, timeout).await?;
-            }
-            Ok(())
-        }
+        Verb::Apply(args) => applied(terminal, global, args).await,
         Verb::Diff(args) => {
             let set = args.ownership.set.as_deref();
             apply::bounded(args.prune, set, args.selector.as_ref())?;
-            let found = source::warned(terminal, &args.files.filename)?;
+            let files = args.files.filename.clone();
+            let found = input::aside(move || source::warned(terminal, &files)).await?;
             let session = connect().await.map_err(diff::incomparable)?;
             diff::run(&session, &args, &found.clusters, &found.sources).await
         }
@@ -186,8 +172,12 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Rollout(RolloutVerb::Restart(args)) => {
             rollout::restart(&connect().await?, &args).await
         }
-        Verb::History(args) => history::history(&connect().await?, &args).await,
-        Verb::Rollback(args) => history::rollback(&connect().await?, &args).await,
+        Verb::History(args) | Verb::Rollout(RolloutVerb::History(args)) => {
+            history::history(&connect().await?, &args).await
+        }
+        Verb::Rollback(args) | Verb::Rollout(RolloutVerb::Undo(args)) => {
+            history::rollback(&connect().await?, &args).await
+        }
         Verb::Get(args) => match sources::asked(&args.names.names)? {
             Some(names) => sources::get(&connect().await?, &args, &names).await,
             None => get::run(&connect().await?, &args).await,
@@ -197,8 +187,7 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             None => describe::run(&connect().await?, &args).await,
         },
         Verb::Sync(args) => sources::sync(&connect().await?, &args).await,
-        Verb::Source(SourceVerb::Auth(args)) => sources::auth(&connect().await?, &args).await,
-        Verb::Source(SourceVerb::Hook(args)) => sources::hook(&connect().await?, &args).await,
+        Verb::Source(verb) => sealed(terminal, global, verb).await,
         Verb::Delete(args)
             if args.filename.is_empty() && sources::asked(&args.names)?.is_some() =>
         {
@@ -206,7 +195,8 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             sources::delete(&connect().await?, &args, &names).await
         }
         Verb::Delete(args) => {
-            let names = delete::wanted(&args)?;
+            let given = args.clone();
+            let names = input::aside(move || delete::wanted(&given)).await?;
             delete::run(&connect().await?, &args, names).await
         }
         Verb::Wait(args) => {
@@ -224,7 +214,8 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::SupportBundle(args) => support::run(&connect().await?, &args).await,
         Verb::Doctor(args) => doctor::run(&connect().await?, &args).await,
         Verb::Certs(CertsVerb::Add(args)) => {
-            let pair = certs::checked(&args)?;
+            let given = args.clone();
+            let pair = input::aside(move || certs::checked(&given)).await?;
             certs::add(&connect().await?, &args, &pair).await
         }
         Verb::Certs(CertsVerb::Ls(args)) => certs::ls::run(&connect().await?, &args).await,
@@ -243,6 +234,46 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
     }
 }
 
+/// Reads manifests, then applies what they declare.
+async fn applied(terminal: Terminal, global: &Global, args: args::ApplyArgs) -> Result {
+    let set = args.ownership.set.as_deref();
+    apply::bounded(args.prune, set, args.selector.as_ref())?;
+    let files = args.files.filename.clone();
+    let found = input::aside(move || source::warned(terminal, &files)).await?;
+    if args.dry_run == Some(DryRun::Client) {
+        return apply::valid(terminal, &found.clusters, &found.sources);
+    }
+    let session = Session::connect(global, terminal).await?;
+    if found.clusters.is_empty() && !args.prune {
+        session.warn_without_operator(&session.look().await?);
+    } else {
+        apply::run(&session, &args, &found.clusters).await?;
+    }
+    sources::apply(&session, &args, &found.sources).await?;
+    if args.wait && args.dry_run.is_none() {
+        let timeout = args.timeout.get();
+        apply::settle(&session, &found.clusters, &found.sources, timeout).await?;
+    }
+    Ok(())
+}
+
+/// Reads a secret of a source, then stores it sealed.
+async fn sealed(terminal: Terminal, global: &Global, verb: SourceVerb) -> Result {
+    let connect = async || Session::connect(global, terminal).await;
+    match verb {
+        SourceVerb::Auth(args) => {
+            let given = args.clone();
+            let password = input::aside(move || sources::password(&given)).await?;
+            sources::auth(&connect().await?, &args, password).await
+        }
+        SourceVerb::Hook(args) => {
+            let given = args.clone();
+            let secret = input::aside(move || sources::secret(&given)).await?;
+            sources::hook(&connect().await?, &args, secret).await
+        }
+    }
+}
+
 /// Whether a verb changes nothing, so that nobody wonders what its interruption left behind.
 fn only_reads(verb: &Verb) -> bool {
     matches!(
@@ -252,6 +283,7 @@ fn only_reads(verb: &Verb) -> bool {
             | Verb::Diff(_)
             | Verb::Routes(_)
             | Verb::History(_)
+            | Verb::Rollout(RolloutVerb::History(_))
             | Verb::Events(_)
             | Verb::Logs(_)
             | Verb::Top(_)

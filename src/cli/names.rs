@@ -1,29 +1,23 @@
 //! Names as people type them: `east`, `sc/east`, `servicecluster east west`.
 
 use super::error::{CliError, Result};
-
-const KINDS: [&str; 5] = [
-    "sc",
-    "servicecluster",
-    "serviceclusters",
-    "servicecluster.skep.dev",
-    "serviceclusters.skep.dev",
-];
+use super::kinds::{self, is_cluster};
 
 /// The plain names, in the order given, each once. A leading word for the kind is tolerated.
 pub fn plain(typed: &[String]) -> Result<Vec<String>> {
-    let is_kind = |word: &str| KINDS.contains(&word.to_ascii_lowercase().as_str());
     let rest = match typed.split_first() {
-        Some((first, rest)) if is_kind(first) => rest,
+        Some((first, rest)) if is_cluster(first) => rest,
         _ => typed,
     };
     let mut names = Vec::new();
     for word in rest {
         let name = match word.split_once('/') {
-            Some((kind, name)) if is_kind(kind) && !name.is_empty() => name,
-            Some(_) => {
+            Some((kind, name)) if is_cluster(kind) && !name.is_empty() => name,
+            Some((kind, _)) => {
+                let instead = kinds::instead(kind).map(|instead| format!(" ({instead})"));
                 return Err(CliError::Usage(format!(
-                    "`{word}` is not a service cluster: write its name, or servicecluster/NAME"
+                    "`{word}` is not a service cluster: write its name, or servicecluster/NAME{}",
+                    instead.unwrap_or_default()
                 )));
             }
             None => word,
@@ -75,7 +69,8 @@ mod tests {
 
     #[test]
     fn another_kind_is_refused() {
-        assert!(plain(&["pod/east".to_owned()]).is_err());
+        let told = plain(&["pod/east".to_owned()]).unwrap_err().to_string();
+        assert!(told.contains("the kinds are"), "{told}");
         assert!(some(&["sc".to_owned()]).is_err());
     }
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// The name a Docker CLI plugin must be installed under.
 const PLUGIN: &str = "docker-skep";
+/// What people type to run the plugin; the name of the program in a command line that came so.
+pub const TYPED: &str = "docker skep";
 /// What the Docker CLI asks every plugin first.
 const METADATA: &str = "docker-cli-plugin-metadata";
 /// Flags of the Docker CLI that take a value and mean nothing to Skep.
@@ -41,7 +43,13 @@ pub fn normalize(args: impl IntoIterator<Item = OsString>) -> Call {
         Some("__complete" | "__completeNoDesc") => {
             Call::Completion(without_dockers_own(args.into_iter().skip(1)))
         }
-        Some(_) => Call::Run(without_dockers_own(args)),
+        Some(_) => {
+            let mut args = without_dockers_own(args);
+            if let Some(program) = args.first_mut() {
+                *program = TYPED.into();
+            }
+            Call::Run(args)
+        }
     }
 }
 
@@ -121,7 +129,7 @@ mod tests {
     fn the_plugins_own_name_is_dropped_once() {
         assert_eq!(
             run(&["/p/docker-skep", "skep", "get", "skep"]),
-            command(&["/p/docker-skep", "get", "skep"])
+            command(&[TYPED, "get", "skep"])
         );
     }
 
@@ -145,7 +153,7 @@ mod tests {
         assert_eq!(
             call,
             command(&[
-                "docker-skep",
+                TYPED,
                 "--config",
                 "/c",
                 "-H",
@@ -163,7 +171,7 @@ mod tests {
     fn a_context_called_skep_is_not_taken_for_the_plugin() {
         assert_eq!(
             run(&["docker-skep", "-c", "skep", "skep", "get"]),
-            command(&["docker-skep", "-c", "skep", "get"])
+            command(&[TYPED, "-c", "skep", "get"])
         );
     }
 
@@ -171,7 +179,7 @@ mod tests {
     fn dockers_help_and_completion_are_answered() {
         assert_eq!(
             run(&["docker-skep", "--config", "/c", "help", "skep"]),
-            command(&["docker-skep", "--config", "/c", "--help"])
+            command(&[TYPED, "--config", "/c", "--help"])
         );
         let words = ["__complete", "get", ""].map(OsString::from).to_vec();
         assert_eq!(

@@ -10,6 +10,7 @@ use super::get::{json, yaml};
 use super::names;
 use super::session::Session;
 use super::table::Table;
+use super::view::missing;
 use crate::route::{ClusterRouting, Routing};
 
 const COLUMNS: [&str; 9] = [
@@ -91,6 +92,7 @@ pub async fn run(session: &Session, args: &RoutesArgs) -> Result {
     let typed = names::plain(&typed)?;
     let cluster = typed.first().map(String::as_str);
     let look = session.look().await?;
+    missing(&look.declared, &typed)?;
     if let Some(url) = &args.explain {
         let shown = super::try_url::explain(&look, args, url, cluster)?;
         return session.terminal.data(&shown);
@@ -188,7 +190,7 @@ fn view(routing: &Routing, cluster: Option<&str>) -> Result<View> {
     };
     let one = routing.clusters.get(name).ok_or_else(|| {
         CliError::Failed(format!(
-            "servicecluster/{name} does not exist or was never valid; `skep get` lists all"
+            "servicecluster/{name} has no valid manifest yet: `skep describe {name}` says what is wrong with it"
         ))
     })?;
     Ok(View {

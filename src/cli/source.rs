@@ -1,9 +1,9 @@
 //! Manifests from files, folders and standard input, parsed together.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::error::{CliError, Result};
+use super::input;
 use super::terminal::Terminal;
 use crate::api::Diagnostic;
 use crate::api::parse::Parsed;
@@ -59,27 +59,27 @@ fn read(paths: &[PathBuf]) -> (Vec<Source>, Vec<Diagnostic>) {
     let mut sources: Vec<Source> = Vec::new();
     let mut faults = Vec::new();
     for path in paths {
-        match expand(path) {
-            Ok(files) => {
-                for file in files {
-                    let name = file.display().to_string();
-                    if sources.iter().any(|known| known.name == name) {
-                        continue;
-                    }
-                    match text(&file) {
-                        Ok(text) => sources.push(Source { name, text }),
-                        Err(fault) => faults.push(fault),
-                    }
-                }
+        let files = expand(path, &mut faults).map_err(|fault| faults.push(fault));
+        for file in files.unwrap_or_default() {
+            let name = file.display().to_string();
+            if sources.iter().any(|known| known.name == name) {
+                continue;
             }
-            Err(fault) => faults.push(fault),
+            match text(&file) {
+                Ok(text) => sources.push(Source { name, text }),
+                Err(fault) => faults.push(fault),
+            }
         }
     }
     (sources, faults)
 }
 
-/// A file is itself; a folder is the manifests in it and below, in order of their names.
-fn expand(path: &Path) -> std::result::Result<Vec<PathBuf>, Diagnostic> {
+/// A file is itself; a folder is the manifests in it and below, in order of their names, and
+/// faults for what is called like one and is none.
+fn expand(
+    path: &Path,
+    faults: &mut Vec<Diagnostic>,
+) -> std::result::Result<Vec<PathBuf>, Diagnostic> {
     if let Some(fault) = url(path) {
         return Err(fault);
     }
@@ -87,12 +87,20 @@ fn expand(path: &Path) -> std::result::Result<Vec<PathBuf>, Diagnostic> {
         return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
-    folder(path, &mut files).map_err(|error| fault(path, &error))?;
+    folder(path, &mut files).map_err(|error| about(path, &format!("cannot be read: {error}")))?;
     if files.is_empty() {
-        let mut none = Diagnostic::at("", "the folder holds no *.yaml, *.yml or *.json file");
-        none.source = path.display().to_string();
-        return Err(none);
+        let why = "the folder holds no *.yaml, *.yml or *.json file";
+        return Err(about(path, why));
     }
+    // To open a pipe is to wait for its writer; one that is meant is named itself.
+    files.retain(|file| {
+        let is_one = file.metadata().map_or(true, |known| known.is_file());
+        if !is_one {
+            let why = "is a pipe, a socket or a device and no file: take it out of the folder";
+            faults.push(about(file, why));
+        }
+        is_one
+    });
     Ok(files)
 }
 
@@ -148,22 +156,11 @@ fn folder(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// The text of a file, or of standard input for `-`.
 pub(super) fn text(path: &Path) -> std::result::Result<String, Diagnostic> {
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(path)
-    };
-    let bytes = bytes.map_err(|error| fault(path, &error))?;
-    String::from_utf8(bytes).map_err(|_| {
-        let mut fault = Diagnostic::at("", "is not text in UTF-8");
-        fault.source = path.display().to_string();
-        fault
-    })
+    input::text(path, input::MANIFESTS).map_err(|why| about(path, &why))
 }
 
-fn fault(path: &Path, error: &std::io::Error) -> Diagnostic {
-    let mut fault = Diagnostic::at("", format!("cannot be read: {error}"));
+fn about(path: &Path, why: &str) -> Diagnostic {
+    let mut fault = Diagnostic::at("", why);
     fault.source = path.display().to_string();
     fault
 }
@@ -194,6 +191,21 @@ mod tests {
         assert_eq!(faults.len(), 2);
         assert!(faults[0].message.starts_with("cannot be read"));
         assert!(faults[1].message.contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_pipe_in_a_folder_is_told_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, device) = (dir.path().join("pipe.yaml"), dir.path().join("zero.yaml"));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        std::os::unix::fs::symlink("/dev/zero", &device).unwrap();
+        std::fs::write(dir.path().join("east.yaml"), "east").unwrap();
+        let (sources, faults) = read(&[dir.path().to_owned()]);
+        assert_eq!(sources.len(), 1);
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("pipe.yaml: is a pipe"), "{told:?}");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub fn explain(view: &View, args: &RoutesArgs, url: &str, cluster: Option<&str>)
         && !view.routing.clusters.contains_key(name)
     {
         return Err(CliError::Failed(format!(
-            "servicecluster/{name} does not exist or was never valid; `skep get` lists all"
+            "servicecluster/{name} has no valid manifest yet: `skep describe {name}` says what is wrong with it"
         )));
     }
     Ok(match args.output {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{CliError, Result};
+use super::kinds::absent;
 use crate::api::{Metadata, ServiceCluster, ServiceClusterSpec};
 use crate::names;
 use crate::world::{Declared, Stored};
@@ -45,27 +46,18 @@ pub fn chosen(declared: &BTreeMap<String, Declared>, names: &[String]) -> Vec<Se
     found.map(resource).collect()
 }
 
-/// Says that nothing of a kind has this name.
-#[must_use]
-pub fn absent<D: Stored>(name: &str) -> String {
-    let list = match D::WORD {
-        "source" => "skep get sources",
-        _ => "skep get",
-    };
-    let word = D::WORD;
-    format!("{word}/{name} does not exist; `{list}` lists those that do")
-}
-
 /// What is declared by a name; fails when nothing is.
 pub fn known<'a, D: Stored>(declared: &'a BTreeMap<String, D>, name: &str) -> Result<&'a D> {
     let found = declared.get(name);
-    found.ok_or_else(|| CliError::Failed(absent::<D>(name)))
+    found.ok_or_else(|| CliError::Failed(absent(D::WORD, name, declared.keys())))
 }
 
 /// Fails when one of the names is not declared.
 pub fn missing<D: Stored>(declared: &BTreeMap<String, D>, names: &[String]) -> Result {
     let missing = names.iter().filter(|name| !declared.contains_key(*name));
-    let missing: Vec<String> = missing.map(|name| absent::<D>(name)).collect();
+    let missing: Vec<String> = missing
+        .map(|name| absent(D::WORD, name, declared.keys()))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -3,11 +3,11 @@
 pub mod ls;
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
 use super::args::{CertsAddArgs, CertsRmArgs};
 use super::error::{CliError, Result};
+use super::input;
 use super::session::{Session, View, now};
 use crate::api::{Diagnostic, grammar};
 use crate::certs::{Facts, Pair, PairError, PublicKey};
@@ -16,9 +16,6 @@ use crate::store::Outcome;
 use crate::store::certificates::{self, Sealed};
 use crate::world::World;
 use crate::world::certificates::NEAR_END;
-
-/// Longest input: the engine takes configs of less than 1,024,000 bytes, sealed in base64 twice.
-const LARGEST: u64 = 512 * 1_024;
 
 /// Reads and checks what is to be stored; asks no engine.
 pub fn checked(args: &CertsAddArgs) -> Result<Pair> {
@@ -229,21 +226,7 @@ fn about(file: &Path, message: String) -> Diagnostic {
 }
 
 fn read(file: &Path) -> std::result::Result<Vec<u8>, Diagnostic> {
-    let mut bytes = Vec::new();
-    let limit = LARGEST + 1;
-    let read = if file == Path::new("-") {
-        std::io::stdin().take(limit).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(file).and_then(|open| open.take(limit).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| about(file, format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(about(
-            file,
-            "is larger than 512 KiB, too large for a certificate".to_owned(),
-        ));
-    }
-    Ok(bytes)
+    input::bytes(file, input::CERTIFICATE).map_err(|why| about(file, why))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::age::age;
 use super::args::{ApplyArgs, DeleteArgs, GetArgs};
 use super::error::{CliError, Result};
 use super::get::{document, documents, json, values, watch};
+use super::kinds::is_source;
 use super::output::{self, Form};
 use super::session::{Session, View, now};
 use super::table::Table;
@@ -29,21 +30,18 @@ use crate::world::sources::{DeclaredSource, sources};
 use crate::world::{Stored as _, World};
 
 pub use describe::run as describe;
-pub use seal::{auth, hook};
+pub use seal::{auth, hook, password, secret};
 pub use sync::run as sync;
 pub use wait::run as wait;
 
-const KINDS: [&str; 4] = ["source", "sources", "source.skep.dev", "sources.skep.dev"];
-
-fn is_kind(word: &str) -> bool {
-    KINDS.contains(&word.to_ascii_lowercase().as_str())
-}
-
 /// The names of sources, when sources are what was typed: `sources`, `source shop`, `source/shop`.
 pub fn asked(typed: &[String]) -> Result<Option<Vec<String>>> {
-    let slashed = |word: &String| word.split_once('/').is_some_and(|(kind, _)| is_kind(kind));
+    let slashed = |word: &String| {
+        word.split_once('/')
+            .is_some_and(|(kind, _)| is_source(kind))
+    };
     match typed {
-        [first, rest @ ..] if is_kind(first) => plain(rest).map(Some),
+        [first, rest @ ..] if is_source(first) => plain(rest).map(Some),
         all if !all.is_empty() && all.iter().all(slashed) => plain(all).map(Some),
         all if all.iter().any(slashed) => Err(CliError::Usage(
             "service clusters and sources cannot be mixed here: name them in two calls".to_owned(),
@@ -57,7 +55,7 @@ fn plain(typed: &[String]) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for word in typed {
         let name = match word.split_once('/') {
-            Some((kind, name)) if is_kind(kind) && !name.is_empty() => name,
+            Some((kind, name)) if is_source(kind) && !name.is_empty() => name,
             Some(_) => {
                 return Err(CliError::Usage(format!(
                     "`{word}` is not a source: write its name, or source/NAME"

@@ -1,6 +1,5 @@
 //! `skep source auth` and `skep source hook`: secrets that only the operator can read.
 
-use std::io::Read;
 use std::path::Path;
 
 use super::args::{SourceAuthArgs, SourceHookArgs};
@@ -8,33 +7,51 @@ use super::reference;
 use crate::api::grammar;
 use crate::cli::certs::public_key;
 use crate::cli::error::{CliError, Result};
+use crate::cli::input;
 use crate::cli::session::Session;
 use crate::git::Url;
 use crate::names;
 use crate::store::sources::{self, Login, Purpose};
 use crate::world::sources::sources as declared;
 
-/// Longest secret.
-const LARGEST: u64 = 64 * 1_024;
+/// Characters that the secret of a webhook has at least. Everybody who reaches the operator's port
+/// may try one.
+const SHORTEST: usize = 16;
 
-/// Stores or removes credentials.
-pub async fn auth(session: &Session, args: &SourceAuthArgs) -> Result {
+/// The password to store, or none to remove it. Checks what needs no engine.
+pub fn password(args: &SourceAuthArgs) -> Result<Option<String>> {
     checked(&args.name)?;
-    let Some(file) = &args.password_file else {
-        return remove(session, &args.name, Purpose::Auth, "credentials").await;
+    if let Some(url) = &args.url {
+        origin(url)?;
+    }
+    args.password_file.as_deref().map(read).transpose()
+}
+
+/// The secret of a webhook to store, or none to remove it. Checks what needs no engine.
+pub fn secret(args: &SourceHookArgs) -> Result<Option<String>> {
+    checked(&args.name)?;
+    let Some(file) = &args.secret_file else {
+        return Ok(None);
     };
-    let password = read(file)?;
-    let url = match &args.url {
-        Some(url) => url.clone(),
-        None => stated_url(session, &args.name).await?,
-    };
-    let url = Url::parse(&url).map_err(|error| CliError::Usage(error.to_string()))?;
-    let origin = url.origin();
-    if !origin.starts_with("https://") {
+    let secret = read(file)?;
+    if secret.chars().count() < SHORTEST {
         return Err(CliError::Usage(format!(
-            "credentials are sent by https:// only, and the repository is at {url}"
+            "{}: holds a secret of less than {SHORTEST} characters, which can be guessed: make one with `openssl rand -hex 32`, and give the git server the same",
+            file.display()
         )));
     }
+    Ok(Some(secret))
+}
+
+/// Stores or removes credentials.
+pub async fn auth(session: &Session, args: &SourceAuthArgs, password: Option<String>) -> Result {
+    let Some(password) = password else {
+        return remove(session, &args.name, Purpose::Auth, "credentials").await;
+    };
+    let origin = match &args.url {
+        Some(url) => origin(url)?,
+        None => origin(&stated_url(session, &args.name).await?)?,
+    };
     let login = Login {
         username: args.username.clone(),
         password,
@@ -48,12 +65,10 @@ pub async fn auth(session: &Session, args: &SourceAuthArgs) -> Result {
 }
 
 /// Stores or removes the secret of a webhook.
-pub async fn hook(session: &Session, args: &SourceHookArgs) -> Result {
-    checked(&args.name)?;
-    let Some(file) = &args.secret_file else {
+pub async fn hook(session: &Session, args: &SourceHookArgs, secret: Option<String>) -> Result {
+    let Some(secret) = secret else {
         return remove(session, &args.name, Purpose::Hook, "webhook secret").await;
     };
-    let secret = read(file)?;
     seal(session, &args.name, Purpose::Hook, secret.as_bytes()).await?;
     let line = format!(
         "{} webhook secret stored; the git server posts to /hooks/{} of the operator's port {}",
@@ -67,6 +82,18 @@ pub async fn hook(session: &Session, args: &SourceHookArgs) -> Result {
 fn checked(name: &str) -> Result {
     grammar::cluster_name(name)
         .map_err(|why| CliError::Usage(why.replace("service cluster", "source")))
+}
+
+/// Where credentials for a repository may be sent.
+fn origin(url: &str) -> Result<String> {
+    let url = Url::parse(url).map_err(|error| CliError::Usage(error.to_string()))?;
+    let origin = url.origin();
+    if origin.starts_with("https://") {
+        return Ok(origin);
+    }
+    Err(CliError::Usage(format!(
+        "credentials are sent by https:// only, and the repository is at {url}"
+    )))
 }
 
 async fn stated_url(session: &Session, name: &str) -> Result<String> {
@@ -123,13 +150,7 @@ async fn remove(session: &Session, name: &str, purpose: Purpose, what: &str) -> 
 /// A secret from a file, without the line break that editors put behind it.
 fn read(file: &Path) -> Result<String> {
     let fail = |why: String| CliError::Usage(format!("{}: {why}", file.display()));
-    let mut text = String::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().take(LARGEST).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(file).and_then(|open| open.take(LARGEST).read_to_string(&mut text))
-    };
-    read.map_err(|error| fail(format!("cannot be read: {error}")))?;
+    let text = input::text(file, input::SECRET).map_err(fail)?;
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() || text.contains(['\n', '\0']) {
         return Err(fail("holds no secret of one line".to_owned()));
