@@ -130,7 +130,14 @@ fn a_missing_file_an_empty_one_and_a_name_declared_twice_are_faults() {
     fails(&with_input(&["validate", "-f", "-"], ""), 2);
     let twice = format!("{EAST}---\n{EAST}");
     let text = fails(&with_input(&["validate", "-f", "-"], &twice), 2);
-    assert!(text.contains("declared twice"), "{text}");
+    let again = EAST.lines().count() + 1;
+    let name = 1 + EAST
+        .lines()
+        .position(|line| line.contains("name: east"))
+        .unwrap_or_default();
+    let first = format!("metadata.name: `east` is declared twice, first in -:{name}:");
+    assert!(text.contains(&format!("-:{}:", again + name)), "{text}");
+    assert!(text.contains(&first), "{text}");
 }
 
 #[test]

@@ -155,11 +155,8 @@ pub(super) fn text(path: &Path) -> std::result::Result<String, Diagnostic> {
         std::fs::read(path)
     };
     let bytes = bytes.map_err(|error| fault(path, &error))?;
-    String::from_utf8(bytes).map_err(|_| {
-        let mut fault = Diagnostic::at("", "is not text in UTF-8");
-        fault.source = path.display().to_string();
-        fault
-    })
+    let name = path.display().to_string();
+    crate::api::parse::text(&name, &bytes).map(str::to_owned)
 }
 
 fn fault(path: &Path, error: &std::io::Error) -> Diagnostic {

@@ -53,7 +53,7 @@ pub enum Step {
 }
 
 /// Maps whose keys are the user's own: an empty value there is not "use the default".
-const STRING_MAPS: [&str; 6] = [
+pub const STRING_MAPS: [&str; 6] = [
     "annotations",
     "containerLabels",
     "env",

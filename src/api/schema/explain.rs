@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use super::reference::{Page, join, one_line};
+use crate::api::version::{self, Version};
 
 /// How wide a text is broken.
 const WIDTH: usize = 78;
@@ -149,8 +150,9 @@ fn list(page: &Page, object: &Map<String, Value>, indent: &str, deep: bool, text
 fn find(page: &Page, schema: &Value, path: &str) -> Result<(String, Value), String> {
     let mut place = schema.clone();
     let mut plain = String::new();
-    for word in path.split('.').filter(|word| !word.is_empty()) {
-        let name = word.split('[').next().unwrap_or(word);
+    let words = path.split('.').filter(|word| !word.is_empty());
+    let names: Vec<&str> = words.filter_map(|word| word.split('[').next()).collect();
+    for (n, name) in names.iter().copied().enumerate() {
         let objects = page.inner("", &place);
         let fields = |object: &Map<String, Value>| object.get("properties").cloned();
         let mut next = None;
@@ -162,7 +164,9 @@ fn find(page: &Page, schema: &Value, path: &str) -> Result<(String, Value), Stri
             }
         }
         let Some(next) = next else {
-            return Err(unknown(page, schema, &plain, name, &known));
+            let fault = moved(schema, &names.join("."));
+            let rest = &names[n + 1..];
+            return Err(fault.unwrap_or_else(|| unknown(page, schema, &plain, name, rest, &known)));
         };
         plain = join(&plain, name);
         place = next;
@@ -170,25 +174,77 @@ fn find(page: &Page, schema: &Value, path: &str) -> Result<(String, Value), Stri
     Ok((plain, place))
 }
 
-fn unknown(page: &Page, schema: &Value, at: &str, name: &str, known: &[String]) -> String {
+/// What is said of a field that only other versions have.
+fn moved(schema: &Value, path: &str) -> Option<String> {
+    let title = |key: &str| {
+        schema
+            .pointer(&format!("/properties/{key}/const"))?
+            .as_str()
+    };
+    let version = Version::stated(title("apiVersion")?)?;
+    let moves = version::moved(title("kind")?, version, path);
+    if moves.is_empty() {
+        return None;
+    }
+    let other = Version::ALL.into_iter().find(|known| *known != version)?;
+    let places = moves
+        .iter()
+        .map(|(there, here)| format!("`{there}` of other versions is `{here}`"));
+    let places = places.collect::<Vec<_>>().join("; ");
+    Some(format!(
+        "{version} has no field `{path}`: {places} (`--api-version {}` explains it as it was)",
+        other.word()
+    ))
+}
+
+/// How alike two names are, in whatever case; 0 when they are not.
+fn likeness(a: &str, b: &str) -> f64 {
+    let alike = strsim::jaro_winkler(&a.to_lowercase(), &b.to_lowercase());
+    if alike > 0.8 { alike } else { 0.0 }
+}
+
+/// The word that is most like another one.
+fn nearest<'w>(wanted: &str, words: impl IntoIterator<Item = &'w String>) -> Option<&'w String> {
+    let scored = words
+        .into_iter()
+        .map(|word| (likeness(word, wanted), word))
+        .filter(|(score, _)| *score > 0.0);
+    Some(scored.max_by(|a, b| a.0.total_cmp(&b.0))?.1)
+}
+
+fn unknown(
+    page: &Page,
+    schema: &Value,
+    at: &str,
+    name: &str,
+    rest: &[&str],
+    known: &[String],
+) -> String {
     let place = if at.is_empty() { "the resource" } else { at };
     if known.is_empty() {
         return format!("`{at}` has no fields below it, so no `{name}`");
     }
-    let near = |candidate: &&String| strsim::jaro_winkler(candidate, name) > 0.8;
-    if let Some(nearest) = known
-        .iter()
-        .filter(near)
-        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)))
-    {
-        let nearest = join(at, nearest);
-        return format!("{place} has no field `{name}`; did you mean `{nearest}`?");
-    }
     let mut all = Vec::new();
     paths(page, schema, "", &mut all);
+    if let Some(near) = nearest(name, known) {
+        // What was asked for below it, as far as there is such a thing.
+        let near = join(at, near);
+        let wanted = rest
+            .iter()
+            .fold(near.clone(), |path, name| join(&path, name));
+        let below = format!("{near}.");
+        let inner = all
+            .iter()
+            .filter(|path| !rest.is_empty() && path.starts_with(&below));
+        let near = nearest(&wanted, inner).unwrap_or(&near);
+        return format!("{place} has no field `{name}`; did you mean `{near}`?");
+    }
     let elsewhere: Vec<String> = all
         .into_iter()
-        .filter(|path| path.rsplit('.').next() == Some(name))
+        .filter(|path| {
+            let last = path.rsplit('.').next().unwrap_or_default();
+            last.eq_ignore_ascii_case(name)
+        })
         .map(|path| format!("`{path}`"))
         .collect();
     if elsewhere.is_empty() {
@@ -241,7 +297,8 @@ fn broken(text: &str, indent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::schema::service_cluster;
+    use crate::api::schema::{of, service_cluster};
+    use crate::names;
 
     fn told(path: &str) -> String {
         explain(&service_cluster(), path, false).unwrap()
@@ -292,6 +349,44 @@ mod tests {
         );
         assert!(fault("spec.xyz").contains("there are default, networks"));
         assert!(fault("spec.proxy.mode.x").contains("has no fields below it"));
+    }
+
+    #[test]
+    fn a_wrong_section_does_not_hide_what_was_meant_below_it() {
+        assert_eq!(
+            fault("spec.trafic.tls.cipherSuits"),
+            "spec has no field `trafic`; did you mean `spec.traffic.tls.cipherSuites`?"
+        );
+        assert_eq!(
+            fault("Spec.Proxy"),
+            "the resource has no field `Spec`; did you mean `spec.proxy`?"
+        );
+        assert_eq!(
+            fault("spec.IMAGE"),
+            "spec has no field `IMAGE`; did you mean `spec.proxy.image`?"
+        );
+    }
+
+    #[test]
+    fn a_field_that_moved_is_told_where_it_went() {
+        assert_eq!(
+            fault("spec.traffic.connectTimeout"),
+            "skep.dev/v1 has no field `spec.traffic.connectTimeout`: `spec.traffic.connectTimeout` of other versions is `spec.traffic.timeouts.connect` (`--api-version v1alpha1` explains it as it was)"
+        );
+        let old = of(names::KIND, Version::V1Alpha1);
+        let fault = |path: &str| explain(&old, path, false).unwrap_err();
+        assert!(fault("spec.traffic.timeouts.idle").contains(
+            "`spec.traffic.timeouts.idle` of other versions is `spec.traffic.idleTimeout`"
+        ));
+        let section = fault("spec.traffic.timeouts");
+        for word in [
+            "connectTimeout",
+            "requestTimeout",
+            "idleTimeout",
+            "`--api-version v1`",
+        ] {
+            assert!(section.contains(word), "{section}");
+        }
     }
 
     #[test]
