@@ -106,7 +106,8 @@ fn all_faults_of_all_files_are_shown_at_once() {
     let a = file(dir.path(), "a.yaml", &bad);
     let bad = format!("{EAST}  proxy:\n    replicas: many\n");
     let b = file(dir.path(), "b.yaml", &bad);
-    let c = file(dir.path(), "c.yaml", EAST);
+    let good = EAST.replace("name: east\n", "name: west\n");
+    let c = file(dir.path(), "c.yaml", &good);
     let text = fails(&run(&["validate", "-f", &a, &b, &c]), 2);
     for wanted in ["a.yaml", "netwroks", "Not_A_Name", "b.yaml", "replicas"] {
         assert!(text.contains(wanted), "{wanted} in {text}");

@@ -11,7 +11,7 @@ use serde_path_to_error::{Path, Segment};
 
 use super::explain::{self, Shape};
 use super::load::{Document, FAULTS_MAX};
-use super::tree::{Content, Node, Step, path_text, plain};
+use super::tree::{Content, Node, Step, parse_path, path_text, plain, with_whole_numbers};
 use super::{Manifest, Named, Resource, silent, versions, yaml};
 use crate::api::grammar::{nearest, shortened};
 use crate::api::version::{self, Deprecation, TABLE};
@@ -74,6 +74,7 @@ fn typed<R: Manifest>(mut root: Node, mut read: Read, wrap: impl Fn(R) -> Resour
         .extend(silent::strangers(&root, R::KIND, version));
     versions::lift(&mut root, R::KIND, version);
     let mut reader = Reader::new(root, R::KIND, version);
+    reader.lists();
     let found = reader.read::<R>();
     read.faults.append(&mut reader.faults);
     read.faults.sort();
@@ -174,10 +175,25 @@ impl Reader {
         }
     }
 
+    /// serde takes a list for a section, field by field in their order: nobody means that.
+    fn lists(&mut self) {
+        for path in silent::lists(&self.mended, self.kind) {
+            let shape = Shape::Type {
+                wanted: "struct".to_owned(),
+            };
+            let node = self.root.at_path(&path);
+            let fault = explain::fault(&shape, "", node, &path, self.told(&path));
+            self.faults.push(placed(&self.root, &path, fault));
+            self.mended.remove(&path);
+            self.reported.insert(path, 0);
+        }
+    }
+
     fn read<R: Manifest>(&mut self) -> Option<R> {
         // Each round notes a new fault or uses up a stand-in, so the rounds are bounded too.
         for _ in 0..FAULTS_MAX * 4 {
-            let value = self.mended.to_value();
+            let mut value = self.mended.to_value();
+            with_whole_numbers(&mut value);
             match serde_path_to_error::deserialize::<_, R>(value) {
                 Ok(found) => {
                     self.check(&found);
@@ -361,27 +377,4 @@ fn stand_in(field: &str, n: usize) -> Option<Content> {
         (_, 5) => Some(plain("false")),
         _ => None,
     }
-}
-
-/// A path as [`path_text`] writes it, read back.
-fn parse_path(text: &str) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        if let Some(inner) = rest.strip_prefix("[\"") {
-            let end = inner.find("\"]").unwrap_or(inner.len());
-            steps.push(Step::Key(inner[..end].to_owned()));
-            rest = inner.get(end + 2..).unwrap_or("");
-        } else if let Some(inner) = rest.strip_prefix('[') {
-            let end = inner.find(']').unwrap_or(inner.len());
-            steps.push(Step::Index(inner[..end].parse().unwrap_or(0)));
-            rest = inner.get(end + 1..).unwrap_or("");
-        } else {
-            rest = rest.strip_prefix('.').unwrap_or(rest);
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            steps.push(Step::Key(rest[..end].to_owned()));
-            rest = &rest[end..];
-        }
-    }
-    steps
 }

@@ -1,7 +1,7 @@
-//! Fields without a value. They count as left out, so no type ever sees them: that they exist at
-//! all is looked up in the schema.
+//! What the types never see: fields without a value, which count as left out, and lists in the
+//! place of sections, which serde takes. What may stand where is looked up in the schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use super::document::placed;
@@ -102,4 +102,58 @@ fn fault(root: &Node, fields: &Fields, one: (Vec<Step>, Position)) -> Option<Dia
     let mut fault = placed(root, above, fault.hint(hint));
     (fault.line, fault.column) = (at.line, at.column);
     Some(fault)
+}
+
+/// The places of the sections of each kind, in the newest version.
+static SECTIONS: LazyLock<BTreeMap<&str, BTreeSet<String>>> = LazyLock::new(|| {
+    let kinds = [KIND, KIND_SOURCE].into_iter();
+    kinds
+        .map(|kind| (kind, schema::sections(&schema::of(kind, Version::NEWEST))))
+        .collect()
+});
+
+/// The lists of a document in the shape of the newest version that stand in the place of a
+/// section.
+pub fn lists(root: &Node, kind: &'static str) -> Vec<Vec<Step>> {
+    let mut found = Vec::new();
+    find_lists(root, &mut Vec::new(), &mut found);
+    let sections = || SECTIONS.get(kind);
+    found.retain(|path| {
+        let mut place = String::new();
+        for step in path {
+            match step {
+                Step::Index(_) => place.push_str("[]"),
+                Step::Key(key) => {
+                    place.push('.');
+                    place.push_str(key);
+                }
+            }
+        }
+        sections().is_some_and(|known| known.contains(place.trim_start_matches('.')))
+    });
+    found
+}
+
+fn find_lists(node: &Node, path: &mut Vec<Step>, found: &mut Vec<Vec<Step>>) {
+    let mut below = |step: Step, node: &Node| {
+        path.push(step);
+        if matches!(node.content, Content::List(_)) {
+            found.push(path.clone());
+        }
+        find_lists(node, path, found);
+        path.pop();
+    };
+    match &node.content {
+        Content::Map(entries) => {
+            for entry in entries {
+                below(Step::Key(entry.key.clone()), &entry.value);
+            }
+        }
+        Content::List(items) => {
+            for (n, item) in items.iter().enumerate() {
+                below(Step::Index(n), item);
+            }
+        }
+        _ => {}
+    }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use super::near::{moved, unknown};
 use super::reference::{Page, join, one_line};
-use crate::api::version::{self, Version};
 
 /// How wide a text is broken.
 const WIDTH: usize = 78;
@@ -49,17 +49,31 @@ fn facts(page: &Page, place: &Value, text: &mut String) {
         }
     };
     line("TYPE", &page.type_of(place).replace('`', ""));
+    if place.get("description").is_some() && page.inner("", place).is_empty() {
+        line("FORM", &page.form_of(place));
+    }
     line("DEFAULT", &default(place));
-    for form in page.forms(place) {
-        for (head, key) in [("AT LEAST", "minimum"), ("AT MOST", "maximum")] {
-            line(head, &form.get(key).map_or(String::new(), Value::to_string));
+    let mut forms = page.forms(place);
+    // A limit of the field itself stands beside the type that it refers to.
+    if place.get("anyOf").is_some() || place.get("$ref").is_some() {
+        forms.push(place);
+    }
+    let mut told: Vec<&str> = Vec::new();
+    for form in forms.into_iter().rev() {
+        for (head, key) in [
+            ("AT LEAST", "minimum"),
+            ("AT MOST", "maximum"),
+            ("PATTERN", "pattern"),
+        ] {
+            let Some(limit) = form.get(key).filter(|_| !told.contains(&key)) else {
+                continue;
+            };
+            told.push(key);
+            let text = limit
+                .as_str()
+                .map_or_else(|| limit.to_string(), str::to_owned);
+            line(head, &text);
         }
-        line(
-            "PATTERN",
-            form.get("pattern")
-                .and_then(Value::as_str)
-                .unwrap_or_default(),
-        );
     }
     if place.get("readOnly").is_some() {
         line("WRITTEN", "by the operator only");
@@ -70,6 +84,9 @@ fn facts(page: &Page, place: &Value, text: &mut String) {
 fn default(place: &Value) -> String {
     match place.get("default") {
         None | Some(Value::Null) => String::new(),
+        Some(Value::Object(map)) if map.is_empty() && place.get("$ref").is_none() => {
+            "{}".to_owned()
+        }
         Some(Value::Object(_)) => "that of its fields".to_owned(),
         Some(Value::String(text)) if text.is_empty() => "\"\"".to_owned(),
         Some(Value::String(text)) => text.clone(),
@@ -94,8 +111,12 @@ fn examples(page: &Page, place: &Value) -> String {
 /// The words that a field may have, with what each means.
 fn values(page: &Page, place: &Value, text: &mut String) {
     let forms = page.forms(place);
+    // Those of a list's items too.
+    let items = forms.iter().filter_map(|form| form.get("items"));
+    let items: Vec<&Value> = items.flat_map(|items| page.forms(items)).collect();
     let words: Vec<(&str, String)> = forms
         .iter()
+        .chain(&items)
         .filter_map(|form| {
             Some((
                 form.get("const")?.as_str()?,
@@ -174,87 +195,6 @@ fn find(page: &Page, schema: &Value, path: &str) -> Result<(String, Value), Stri
     Ok((plain, place))
 }
 
-/// What is said of a field that only other versions have.
-fn moved(schema: &Value, path: &str) -> Option<String> {
-    let title = |key: &str| {
-        schema
-            .pointer(&format!("/properties/{key}/const"))?
-            .as_str()
-    };
-    let version = Version::stated(title("apiVersion")?)?;
-    let moves = version::moved(title("kind")?, version, path);
-    if moves.is_empty() {
-        return None;
-    }
-    let other = Version::ALL.into_iter().find(|known| *known != version)?;
-    let places = moves
-        .iter()
-        .map(|(there, here)| format!("`{there}` of other versions is `{here}`"));
-    let places = places.collect::<Vec<_>>().join("; ");
-    Some(format!(
-        "{version} has no field `{path}`: {places} (`--api-version {}` explains it as it was)",
-        other.word()
-    ))
-}
-
-/// How alike two names are, in whatever case; 0 when they are not.
-fn likeness(a: &str, b: &str) -> f64 {
-    let alike = strsim::jaro_winkler(&a.to_lowercase(), &b.to_lowercase());
-    if alike > 0.8 { alike } else { 0.0 }
-}
-
-/// The word that is most like another one.
-fn nearest<'w>(wanted: &str, words: impl IntoIterator<Item = &'w String>) -> Option<&'w String> {
-    let scored = words
-        .into_iter()
-        .map(|word| (likeness(word, wanted), word))
-        .filter(|(score, _)| *score > 0.0);
-    Some(scored.max_by(|a, b| a.0.total_cmp(&b.0))?.1)
-}
-
-fn unknown(
-    page: &Page,
-    schema: &Value,
-    at: &str,
-    name: &str,
-    rest: &[&str],
-    known: &[String],
-) -> String {
-    let place = if at.is_empty() { "the resource" } else { at };
-    if known.is_empty() {
-        return format!("`{at}` has no fields below it, so no `{name}`");
-    }
-    let mut all = Vec::new();
-    paths(page, schema, "", &mut all);
-    if let Some(near) = nearest(name, known) {
-        // What was asked for below it, as far as there is such a thing.
-        let near = join(at, near);
-        let wanted = rest
-            .iter()
-            .fold(near.clone(), |path, name| join(&path, name));
-        let below = format!("{near}.");
-        let inner = all
-            .iter()
-            .filter(|path| !rest.is_empty() && path.starts_with(&below));
-        let near = nearest(&wanted, inner).unwrap_or(&near);
-        return format!("{place} has no field `{name}`; did you mean `{near}`?");
-    }
-    let elsewhere: Vec<String> = all
-        .into_iter()
-        .filter(|path| {
-            let last = path.rsplit('.').next().unwrap_or_default();
-            last.eq_ignore_ascii_case(name)
-        })
-        .map(|path| format!("`{path}`"))
-        .collect();
-    if elsewhere.is_empty() {
-        let known = known.join(", ");
-        return format!("{place} has no field `{name}`; there are {known}");
-    }
-    let elsewhere = elsewhere.join(" or ");
-    format!("{place} has no field `{name}`; did you mean {elsewhere}?")
-}
-
 /// The paths of all fields.
 pub(super) fn paths(page: &Page, place: &Value, at: &str, all: &mut Vec<String>) {
     for (_, object) in page.inner("", place) {
@@ -298,6 +238,7 @@ fn broken(text: &str, indent: &str) -> String {
 mod tests {
     use super::*;
     use crate::api::schema::{of, service_cluster};
+    use crate::api::version::Version;
     use crate::names;
 
     fn told(path: &str) -> String {
