@@ -239,7 +239,7 @@ pub struct Constraint {
     pub value: String,
 }
 
-const CONSTRAINT_PATTERN: &str = "^(node\\.(id|hostname|role|ip|platform\\.os|platform\\.arch)|(node|engine)\\.labels\\.[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?)\\s*(==|!=)\\s*[A-Za-z0-9:_.*()?+\\[\\]\\\\^$|/-]+$";
+const CONSTRAINT_PATTERN: &str = "^(node\\.(id|hostname|role|ip|platform\\.os|platform\\.arch)|(node|engine)\\.labels\\.[A-Za-z0-9_.-]+)\\s*(==|!=)\\s*[A-Za-z0-9:_.*()?+\\[\\]\\\\^$|/-]+$";
 
 string_value!(
     Constraint,
@@ -272,8 +272,10 @@ impl FromStr for Constraint {
                 | "node.platform.os"
                 | "node.platform.arch"
         ) || ["node.labels.", "engine.labels."].iter().any(|prefix| {
+            // Swarm's own grammar.
+            let is_inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
             key.strip_prefix(prefix)
-                .is_some_and(|rest| super::grammar::label_key(rest).is_ok())
+                .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_inner))
         });
         if !known {
             return Err(format!(
