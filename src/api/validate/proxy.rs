@@ -39,8 +39,11 @@ pub(super) fn check(faults: &mut Faults, proxy: &Proxy, placement: &Placement) {
         }
     }
     if let Some(reference) = image
-        && let Err((message, hint)) = image::check(reference)
+        && let Err((message, mut hint)) = image::check(reference)
     {
+        if reference.is_empty() {
+            hint.push_str(", or leave it out for the operator's own");
+        }
         faults.add("spec.proxy.image", message, hint);
     }
     if let Some(replicas) = replicas {
