@@ -55,7 +55,8 @@ fn facts(page: &Page, place: &Value, text: &mut String) {
     line("DEFAULT", &default(place));
     let mut forms = page.forms(place);
     // A limit of the field itself stands beside the type that it refers to.
-    if place.get("anyOf").is_some() || place.get("$ref").is_some() {
+    let is_referred = place.get("anyOf").is_some() || place.get("$ref").is_some();
+    if is_referred {
         forms.push(place);
     }
     let mut told: Vec<&str> = Vec::new();
@@ -65,7 +66,12 @@ fn facts(page: &Page, place: &Value, text: &mut String) {
             ("AT MOST", "maximum"),
             ("PATTERN", "pattern"),
         ] {
-            let Some(limit) = form.get(key).filter(|_| !told.contains(&key)) else {
+            // Of two patterns that of the type says more.
+            let is_narrower = key == "pattern" && std::ptr::eq(form, place) && is_referred;
+            let limit = form
+                .get(key)
+                .filter(|_| !is_narrower && !told.contains(&key));
+            let Some(limit) = limit else {
                 continue;
             };
             told.push(key);
@@ -252,6 +258,19 @@ mod tests {
     #[test]
     fn a_field_is_told_with_its_values_and_its_default() {
         insta::assert_snapshot!(told("spec.proxy.publish.mode"));
+    }
+
+    #[test]
+    fn a_time_is_told_with_its_grammar_and_its_most() {
+        let told = told("spec.traffic.timeouts.connect");
+        assert!(told.contains("PATTERN:  ^([0-9]{1,11}ms|"), "{told}");
+        assert!(told.contains("at most 8760h"), "{told}");
+        let memory = super::explain(
+            &service_cluster(),
+            "spec.proxy.resources.limits.memory",
+            false,
+        );
+        assert!(memory.unwrap().contains("AT LEAST: 4194304\n"));
     }
 
     #[test]
