@@ -106,7 +106,8 @@ fn all_faults_of_all_files_are_shown_at_once() {
     let a = file(dir.path(), "a.yaml", &bad);
     let bad = format!("{EAST}  proxy:\n    replicas: many\n");
     let b = file(dir.path(), "b.yaml", &bad);
-    let c = file(dir.path(), "c.yaml", EAST);
+    let good = EAST.replace("name: east\n", "name: west\n");
+    let c = file(dir.path(), "c.yaml", &good);
     let text = fails(&run(&["validate", "-f", &a, &b, &c]), 2);
     for wanted in ["a.yaml", "netwroks", "Not_A_Name", "b.yaml", "replicas"] {
         assert!(text.contains(wanted), "{wanted} in {text}");
@@ -130,7 +131,14 @@ fn a_missing_file_an_empty_one_and_a_name_declared_twice_are_faults() {
     fails(&with_input(&["validate", "-f", "-"], ""), 2);
     let twice = format!("{EAST}---\n{EAST}");
     let text = fails(&with_input(&["validate", "-f", "-"], &twice), 2);
-    assert!(text.contains("declared twice"), "{text}");
+    let again = EAST.lines().count() + 1;
+    let name = 1 + EAST
+        .lines()
+        .position(|line| line.contains("name: east"))
+        .unwrap_or_default();
+    let first = format!("metadata.name: `east` is declared twice, first in -:{name}:");
+    assert!(text.contains(&format!("-:{}:", again + name)), "{text}");
+    assert!(text.contains(&first), "{text}");
 }
 
 #[test]

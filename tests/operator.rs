@@ -367,7 +367,7 @@ async fn what_the_engine_refuses_stays_told_until_it_is_mended() {
             f.fail("POST /services/", 0, 400, refusal);
         }
     });
-    let bad = EAST.replace("proxy: {", "proxy: {image: FOO, ");
+    let bad = EAST.replace("proxy: {", "proxy: {image: foo, ");
     apply(&sim, &manifest("east", &bad)).await;
     let reason = async || condition(&sim, "east", ConditionType::ProxyReady).await.1;
     let begin = Instant::now();

@@ -399,7 +399,7 @@ async fn one_broken_manifest_keeps_the_whole_revision_out() {
     for part in [
         "north.yaml:2:12: metadata.nam: ",
         "`apiVersion` is missing",
-        "south.yaml: metadata.name: `east` is declared twice, first in east.yaml",
+        ": metadata.name: `east` is declared twice, first in east.yaml:",
         "stays in force",
     ] {
         assert!(ready.message.contains(part), "{part} in {}", ready.message);

@@ -108,23 +108,6 @@ fn ends_well(bytes: &[u8]) -> bool {
     edge(bytes.first()) && edge(bytes.last())
 }
 
-/// Checks the reference of an image, as far as every registry agrees.
-pub fn image(reference: &str) -> Result<(), String> {
-    let bytes = reference.as_bytes();
-    let good = bytes.len() <= 512
-        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-/:@[]".contains(b));
-    if good {
-        return Ok(());
-    }
-    Err(format!(
-        "`{}` is not an image: write for example registry.example.com/skep:1.0",
-        shortened(reference)
-    ))
-}
-
 /// Checks the key of a label or annotation.
 pub fn label_key(key: &str) -> Result<(), String> {
     let bytes = key.as_bytes();

@@ -4,6 +4,7 @@ mod document;
 mod emit;
 mod explain;
 mod load;
+mod silent;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::grammar::shortened;
 use super::{Diagnostic, Metadata, ServiceCluster, Source, Version, validate, version};
 use crate::names;
 
@@ -31,6 +33,21 @@ pub struct Parsed {
     pub faults: Vec<Diagnostic>,
     /// What is deprecated and will not be read for ever, in all documents without a fault.
     pub warnings: Vec<Diagnostic>,
+    /// Where each name is declared, in order, also in documents with a fault.
+    pub names: Vec<Named>,
+}
+
+/// A name that a document declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The kind of the resource.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Line of the name, from 1.
+    pub line: usize,
+    /// Column of the name, from 1.
+    pub column: usize,
 }
 
 /// One resource of any kind.
@@ -127,33 +144,59 @@ impl Metadata {
 #[must_use]
 pub fn together<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Parsed {
     let mut all = Parsed::default();
-    let mut first: BTreeMap<(&str, String), &str> = BTreeMap::new();
+    let mut first: BTreeMap<(&str, String), String> = BTreeMap::new();
     for (source, text) in texts {
         let parsed = manifests(source, text);
         all.faults.extend(parsed.faults);
         all.warnings.extend(parsed.warnings);
-        let clusters = parsed.clusters.iter().map(|c| (names::KIND, &c.metadata));
-        let sources = parsed
-            .sources
-            .iter()
-            .map(|s| (names::KIND_SOURCE, &s.metadata));
-        for (kind, metadata) in clusters.chain(sources) {
-            let name = &metadata.name;
-            let known = first.get(&(kind, name.clone()));
-            if let Some(known) = known {
-                let message = format!("`{name}` is declared twice, first in {known}");
-                let mut fault =
-                    Diagnostic::at("metadata.name", message).hint("keep one of the two");
-                source.clone_into(&mut fault.source);
-                all.faults.push(fault);
+        for one in &parsed.names {
+            let key = (one.kind, one.name.clone());
+            if let Some(known) = first.get(&key) {
+                all.faults.push(again(source, one, known));
             } else {
-                first.insert((kind, name.clone()), source);
+                first.insert(key, format!("{source}:{}:{}", one.line, one.column));
             }
         }
+        all.names.extend(parsed.names);
         all.clusters.extend(parsed.clusters);
         all.sources.extend(parsed.sources);
     }
     all
+}
+
+/// The fault of a name that was declared at `first` already.
+fn again(source: &str, one: &Named, first: &str) -> Diagnostic {
+    let name = shortened(&one.name);
+    let message = format!("`{name}` is declared twice, first in {first}");
+    let mut fault = Diagnostic {
+        source: source.to_owned(),
+        line: one.line,
+        column: one.column,
+        ..Diagnostic::at("metadata.name", message).hint("keep one of the two")
+    };
+    one_line(&mut fault.message);
+    fault
+}
+
+/// The text of a file, or the place of the first byte that is none.
+pub fn text<'b>(source: &str, bytes: &'b [u8]) -> Result<&'b str, Diagnostic> {
+    let error = match std::str::from_utf8(bytes) {
+        Ok(text) => return Ok(text),
+        Err(error) => error,
+    };
+    let good = &bytes[..error.valid_up_to()];
+    let last = good.rsplit(|byte| *byte == b'\n').next().unwrap_or(good);
+    let mut fault = Diagnostic::at("", "is not text in UTF-8");
+    source.clone_into(&mut fault.source);
+    fault.line = good.split(|byte| *byte == b'\n').count();
+    fault.column = String::from_utf8_lossy(last).chars().count() + 1;
+    let utf16 = [&b"\xff\xfe"[..], &b"\xfe\xff"[..]];
+    let hint = if utf16.iter().any(|mark| bytes.starts_with(mark)) {
+        "it looks like UTF-16: save it as UTF-8"
+    } else {
+        "save it as UTF-8"
+    };
+    Err(fault.hint(hint))
 }
 
 /// Reads manifests, YAML or JSON, one document or several; `source` names the text in faults.
@@ -164,14 +207,15 @@ pub fn together<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Pars
 pub fn manifests(source: &str, text: &str) -> Parsed {
     let mut parsed = Parsed::default();
     for document in load::documents(text) {
-        let (found, faults, warnings) = document::read(document);
-        parsed.warnings.extend(warnings);
-        match found {
+        let read = document::read(document);
+        parsed.warnings.extend(read.warnings);
+        parsed.names.extend(read.named);
+        match read.found {
             Some(Resource::Cluster(cluster)) => parsed.clusters.push(*cluster),
             Some(Resource::Source(source)) => parsed.sources.push(*source),
             None => {}
         }
-        parsed.faults.extend(faults);
+        parsed.faults.extend(read.faults);
     }
     for fault in parsed.faults.iter_mut().chain(&mut parsed.warnings) {
         source.clone_into(&mut fault.source);

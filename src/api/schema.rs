@@ -1,7 +1,15 @@
 //! The JSON Schema of the resource, generated from its types.
 
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod complete;
+mod empty;
 mod explain;
+mod near;
 mod reference;
+mod rules;
+mod sections;
 #[cfg(test)]
 pub(super) mod tests;
 mod version;
@@ -14,6 +22,7 @@ use crate::names::{API_VERSION, KIND, KIND_SOURCE};
 
 pub use explain::{explain, fields};
 pub use reference::{markdown, source_markdown};
+pub(super) use sections::sections;
 
 /// Where the newest schema of service clusters is published.
 pub const ID: &str = "https://skep.dev/schemas/service-cluster.v1.json";
@@ -33,42 +42,50 @@ pub fn file(kind: &str, version: Version) -> String {
 #[must_use]
 pub fn of(kind: &str, version: Version) -> Value {
     let mut schema = match kind {
-        KIND_SOURCE => source(),
-        _ => service_cluster(),
+        KIND_SOURCE => of_source(),
+        _ => of_cluster(),
     };
     if version != Version::NEWEST {
         version::lower(&mut schema, kind, version);
         put(&mut schema, "", "$id", json!(id(kind, version)));
         put(&mut schema, "", "deprecated", json!(true));
     }
+    empty::allow(&mut schema);
+    tidy(&mut schema);
     schema
+}
+
+/// The JSON Schema of a `ServiceCluster` manifest of the newest version.
+#[must_use]
+pub fn service_cluster() -> Value {
+    of(KIND, Version::NEWEST)
+}
+
+/// The JSON Schema of a `Source` manifest of the newest version.
+#[must_use]
+pub fn source() -> Value {
+    of(KIND_SOURCE, Version::NEWEST)
 }
 
 fn id(kind: &str, version: Version) -> String {
     format!("https://skep.dev/schemas/{}", file(kind, version))
 }
 
-/// The JSON Schema (draft 2020-12) of a `ServiceCluster` manifest of the newest version.
-///
 /// What only several fields together show (such as `drain.minimum` against `drain.timeout`) is
 /// beyond a schema: [`crate::api::validate::validate`] checks it.
-#[must_use]
-pub fn service_cluster() -> Value {
+fn of_cluster() -> Value {
     let mut schema = schemars::schema_for!(ServiceCluster).to_value();
     head(&mut schema, KIND, "east");
     examples(&mut schema);
-    tidy(&mut schema);
+    rules::of_cluster(&mut schema);
     schema
 }
 
-/// The JSON Schema (draft 2020-12) of a `Source` manifest of the newest version.
-#[must_use]
-pub fn source() -> Value {
+fn of_source() -> Value {
     let mut schema = schemars::schema_for!(Source).to_value();
     head(&mut schema, KIND_SOURCE, "shop");
     let spec = "/$defs/SourceSpec/properties";
     for (field, keyword, value) in [
-        ("url", "pattern", json!("^(https|http|git)://[^@/]+/.+$")),
         (
             "url",
             "examples",
@@ -88,10 +105,9 @@ pub fn source() -> Value {
         put(&mut schema, &format!("{spec}/{field}"), keyword, value);
     }
     let keys = "/$defs/Verify/properties/sshKeys";
-    put(&mut schema, keys, "minItems", json!(1));
     let example = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti alice@example.com";
     put(&mut schema, keys, "examples", json!([[example]]));
-    tidy(&mut schema);
+    rules::of_source(&mut schema);
     schema
 }
 
@@ -118,6 +134,7 @@ fn head(schema: &mut Value, kind: &str, example: &str) {
         let path = format!("/$defs/Metadata/properties/{field}");
         put(schema, &path, "readOnly", json!(true));
     }
+    empties(schema);
 }
 
 /// Examples for fields whose type alone gives none.
@@ -202,6 +219,26 @@ fn examples(schema: &mut Value) {
         ),
     ] {
         put(schema, path, "examples", example);
+    }
+}
+
+/// Maps and lists that are empty when they are left out.
+fn empties(schema: &mut Value) {
+    for (place, default) in [
+        ("Metadata/properties/labels", json!({})),
+        ("Metadata/properties/annotations", json!({})),
+        ("NetworkCreate/properties/labels", json!({})),
+        ("Placement/properties/labels", json!({})),
+        ("Placement/properties/constraints", json!([])),
+        ("Placement/properties/preferences", json!([])),
+        ("Proxy/properties/labels", json!({})),
+        ("Proxy/properties/containerLabels", json!({})),
+        ("Proxy/properties/env", json!({})),
+        ("Logging/properties/options", json!({})),
+        ("ServiceMatch/properties/matchLabels", json!({})),
+        ("Admission/properties/hosts", json!([])),
+    ] {
+        put(schema, &format!("/$defs/{place}"), "default", default);
     }
 }
 

@@ -1,28 +1,30 @@
 //! Faults that the types alone cannot show: names, grammars, and fields that contradict each
 //! other. All of them at once, each with its path.
 
-mod network;
+pub(super) mod network;
 mod placement;
-mod proxy;
+pub(super) mod proxy;
 mod source;
 #[cfg(test)]
 mod tests;
-mod traffic;
+pub(super) mod traffic;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 
 use super::Diagnostic;
 use super::grammar::{self, cluster_name, label_key, nearest, shortened};
+use super::limits::{TIME_MAX, TIME_MAX_TEXT};
 use super::service_cluster::{Admission, Metadata, ServiceCluster, ServiceClusterSpec};
-use super::value::StringMap;
+use super::value::{Span, StringMap};
 use super::version::Version;
 use crate::names::{ANNOTATION_HISTORY, API_VERSION, APP_PREFIXES, KIND};
 
 pub use source::source;
 
 /// Labels and annotations under it are Skep's own.
-const RESERVED_PREFIX: &str = "dev.skep.";
+pub(super) const RESERVED_PREFIX: &str = "dev.skep.";
 /// Most revisions that may be kept.
 const HISTORY_MAX: usize = 100;
 
@@ -71,6 +73,28 @@ impl Faults {
         hint: impl Into<String>,
     ) {
         self.found.push(Diagnostic::at(path, message).hint(hint));
+    }
+
+    /// An amount that is more or less than it may be.
+    fn within<T: PartialOrd + Display>(
+        &mut self,
+        path: impl Into<String>,
+        found: &T,
+        range: &RangeInclusive<T>,
+    ) {
+        if !range.contains(found) {
+            let (least, most) = (range.start(), range.end());
+            let message = format!("`{found}` is not between {least} and {most}");
+            self.add(path, message, format!("write {least} to {most}"));
+        }
+    }
+
+    /// A length of time that is longer than any may be.
+    fn not_too_long(&mut self, path: impl Into<String>, span: Span) {
+        if span > TIME_MAX {
+            let message = format!("`{span}` is not between 0s and {TIME_MAX_TEXT}");
+            self.add(path, message, format!("write at most {TIME_MAX_TEXT}"));
+        }
     }
 
     /// Notes the message of a failed check.
@@ -161,7 +185,7 @@ fn metadata(faults: &mut Faults, meta: &Metadata, what: &str) {
         if key == ANNOTATION_HISTORY {
             let good = value
                 .parse::<usize>()
-                .is_ok_and(|number| (1..=HISTORY_MAX).contains(&number));
+                .is_ok_and(|n| (1..=HISTORY_MAX).contains(&n) && n.to_string() == *value);
             if !good {
                 let message = format!("`{}` is not a number of revisions", shortened(value));
                 faults.add(path, message, format!("write \"1\" to \"{HISTORY_MAX}\""));

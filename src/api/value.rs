@@ -10,6 +10,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::limits::{BYTES_MAX, CPUS, TIME_MAX, TIME_MAX_TEXT};
 use text::{TextOrNumber, json_type, string_value};
 
 /// An ordered map of strings (labels, annotations, environment).
@@ -43,50 +44,54 @@ string_value!(
     Span,
     None,
     "a length of time",
-    "^([0-9]+(ms|s|m|h))+$",
-    "A length of time: a number and one of ms, s, m, h, or a sum of them.",
+    "^([0-9]{1,11}ms|[0-9]{1,8}s|[0-9]{1,6}m|[0-9]{1,4}h)+$",
+    "A length of time: a number and one of ms, s, m, h, or a sum of them; at most 8760h.",
     ["250ms", "60s", "1m30s"]
 );
+
+/// Units of time, each in milliseconds, and the digits that the longest one has in it.
+const TIME_UNITS: [(&str, u64, usize); 4] = [
+    ("ms", 1, 11),
+    ("s", 1_000, 8),
+    ("m", 60_000, 6),
+    ("h", 3_600_000, 4),
+];
 
 impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let shown = || super::grammar::shown(text);
         let fail = || {
             format!(
-                "`{text}` is not a length of time: write a number and a unit (ms, s, m, h), for example 30s"
+                "`{}` is not a length of time: write a number and a unit (ms, s, m, h), for example 30s",
+                shown()
             )
         };
+        let too_long = || format!("`{}` is too long: write at most {TIME_MAX_TEXT}", shown());
         let mut total: u64 = 0;
+        let mut is_long = false;
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(fail());
         }
         while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(fail)?;
-            let number: u64 = rest[..digits].parse().map_err(|_| fail())?;
-            rest = &rest[digits..];
-            let end = rest
-                .find(|c: char| c.is_ascii_digit())
-                .unwrap_or(rest.len());
-            let millis = match &rest[..end] {
-                "ms" => 1,
-                "s" => 1_000,
-                "m" => 60_000,
-                "h" => 3_600_000,
-                _ => return Err(fail()),
-            };
-            rest = &rest[end..];
-            total = number
-                .checked_mul(millis)
-                .and_then(|part| total.checked_add(part))
-                .ok_or_else(fail)?;
+            let end = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(fail)?;
+            let (digits, behind) = rest.split_at(end);
+            let end = behind.find(|c: char| c.is_ascii_digit());
+            let (unit, behind) = behind.split_at(end.unwrap_or(behind.len()));
+            let known = TIME_UNITS.iter().find(|(name, ..)| *name == unit);
+            let (_, millis, most) = known.filter(|_| !digits.is_empty()).ok_or_else(fail)?;
+            is_long |= digits.len() > *most;
+            let part = digits.parse::<u64>().unwrap_or(u64::MAX);
+            total = total.saturating_add(part.saturating_mul(*millis));
+            rest = behind;
         }
-        // The engine takes nanoseconds in a signed 64-bit number.
-        if total > 9_000_000_000_000 {
-            return Err(format!("`{text}` is longer than 2,500,000 hours"));
+        let span = Self::from_millis(total);
+        if is_long || span > TIME_MAX {
+            return Err(too_long());
         }
-        Ok(Self::from_millis(total))
+        Ok(span)
     }
 }
 
@@ -108,44 +113,51 @@ string_value!(
     ByteSize,
     Some("integer"),
     "a number of bytes",
-    "^[0-9]+(k|M|G|Ki|Mi|Gi)?$",
-    "A number of bytes: a whole number, or one with k, M, G (powers of ten) or Ki, Mi, Gi (powers of two).",
+    "^([0-9]{1,16}|[0-9]{1,13}(k|Ki)|[0-9]{1,10}(M|Mi)|[0-9]{1,7}(G|Gi))$",
+    "A number of bytes: a whole number, or one with k, M, G (powers of ten) or Ki, Mi, Gi (powers of two); at most 1048576Gi.",
     ["256Mi", "1G"]
 );
 
-const BYTE_UNITS: [(&str, u64); 6] = [
-    ("Gi", 1 << 30),
-    ("Mi", 1 << 20),
-    ("Ki", 1 << 10),
-    ("G", 1_000_000_000),
-    ("M", 1_000_000),
-    ("k", 1_000),
+/// Units of bytes, and the digits that the largest number has in each.
+const BYTE_UNITS: [(&str, u64, usize); 7] = [
+    ("Gi", 1 << 30, 7),
+    ("Mi", 1 << 20, 10),
+    ("Ki", 1 << 10, 13),
+    ("G", 1_000_000_000, 7),
+    ("M", 1_000_000, 10),
+    ("k", 1_000, 13),
+    ("", 1, 16),
 ];
 
 impl FromStr for ByteSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let (digits, factor) = BYTE_UNITS
-            .iter()
-            .find_map(|(unit, factor)| text.strip_suffix(unit).map(|digits| (digits, *factor)))
-            .unwrap_or((text, 1));
-        digits
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(factor))
-            .filter(|bytes| i64::try_from(*bytes).is_ok())
-            .map(Self)
-            .ok_or_else(|| {
-                format!("`{text}` is not a number of bytes: write for example 64Mi or 1Gi")
-            })
+        let shown = super::grammar::shown(text);
+        let mut known = BYTE_UNITS.iter();
+        let split = known.find_map(|(unit, factor, most)| {
+            let digits = text.trim().strip_suffix(unit)?;
+            Some((digits, *factor, *most))
+        });
+        let is_number =
+            |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let Some((digits, factor, most)) = split.filter(|(digits, ..)| is_number(digits)) else {
+            return Err(format!(
+                "`{shown}` is not a number of bytes: write for example 64Mi or 1Gi"
+            ));
+        };
+        let number = digits.parse::<u64>().unwrap_or(u64::MAX);
+        let bytes = Self(number.saturating_mul(factor));
+        if digits.len() > most || bytes > BYTES_MAX {
+            return Err(format!("`{shown}` is too much: write at most {BYTES_MAX}"));
+        }
+        Ok(bytes)
     }
 }
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, factor) in &BYTE_UNITS[..3] {
+        for (unit, factor, _) in &BYTE_UNITS[..3] {
             if self.0 > 0 && self.0.is_multiple_of(*factor) {
                 return write!(f, "{}{unit}", self.0 / factor);
             }
@@ -162,8 +174,8 @@ string_value!(
     Cpus,
     Some("number"),
     "a number of processors",
-    "^([0-9]+(\\.[0-9]{1,9})?|[0-9]+m)$",
-    "A number of processors, or thousandths of one with m.",
+    "^([0-9]{1,5}(\\.[0-9]{1,9})?|[0-9]{1,8}m)$",
+    "A number of processors, or thousandths of one with m; 0.001 to 10000.",
     ["1", "0.5", "500m"]
 );
 
@@ -174,27 +186,34 @@ impl FromStr for Cpus {
         let fail =
             || format!("`{text}` is not a number of processors: write for example 1, 0.5 or 500m");
         let text = text.trim();
+        let number = |digits: &str, most: usize| {
+            let good = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+            let number = digits.parse::<u64>().unwrap_or(u64::MAX);
+            let fits = digits.len() <= most;
+            good.then_some(if fits { number } else { u64::MAX })
+        };
         let nanos = if let Some(millis) = text.strip_suffix('m') {
-            millis
-                .parse::<u64>()
-                .ok()
-                .and_then(|n| n.checked_mul(1_000_000))
+            number(millis, 8).map(|n| n.saturating_mul(1_000_000))
         } else {
             let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-            if part.is_empty() || part.len() > 9 || !part.bytes().all(|b| b.is_ascii_digit()) {
-                return Err(fail());
-            }
-            let part: u64 = format!("{part:0<9}").parse().map_err(|_| fail())?;
+            let part = number(part, 9).filter(|_| part.len() <= 9).map(|n| {
+                let missing = 9 - u32::try_from(part.len()).unwrap_or(9);
+                n * 10_u64.pow(missing)
+            });
+            let whole = number(whole, 5).map(|n| n.saturating_mul(1_000_000_000));
             whole
-                .parse::<u64>()
-                .ok()
-                .and_then(|n| n.checked_mul(1_000_000_000))
-                .and_then(|n| n.checked_add(part))
+                .zip(part)
+                .map(|(whole, part)| whole.saturating_add(part))
         };
-        nanos
-            .filter(|n| i64::try_from(*n).is_ok())
-            .map(Self)
-            .ok_or_else(fail)
+        let cpus = nanos.map(Self).ok_or_else(fail)?;
+        if cpus > *CPUS.end() {
+            let shown = super::grammar::shown(text);
+            return Err(format!(
+                "`{shown}` is too much: write at most {}",
+                CPUS.end()
+            ));
+        }
+        Ok(cpus)
     }
 }
 
@@ -220,11 +239,13 @@ pub struct Constraint {
     pub value: String,
 }
 
+const CONSTRAINT_PATTERN: &str = "^(node\\.(id|hostname|role|ip|platform\\.os|platform\\.arch)|(node|engine)\\.labels\\.[A-Za-z0-9_.-]+)\\s*(==|!=)\\s*[A-Za-z0-9:_.*()?+\\[\\]\\\\^$|/-]+$";
+
 string_value!(
     Constraint,
     None,
     "a constraint as a string",
-    "^\\s*(node|engine)\\.[A-Za-z0-9_.-]+\\s*(==|!=)\\s*\\S.*$",
+    CONSTRAINT_PATTERN,
     "A placement constraint of Swarm.",
     ["node.role==worker", "node.labels.zone!=b"]
 );
@@ -251,8 +272,10 @@ impl FromStr for Constraint {
                 | "node.platform.os"
                 | "node.platform.arch"
         ) || ["node.labels.", "engine.labels."].iter().any(|prefix| {
+            // Swarm's own grammar.
+            let is_inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
             key.strip_prefix(prefix)
-                .is_some_and(|rest| !rest.is_empty())
+                .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_inner))
         });
         if !known {
             return Err(format!(
@@ -285,7 +308,7 @@ string_value!(
     HostPattern,
     None,
     "a host name as a string",
-    "^(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$",
+    "^(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\\.*$",
     "A host name, or *. and a host name for all below it.",
     ["app.example.com", "*.example.com"]
 );

@@ -17,7 +17,7 @@ use super::grammar::{nearest, shortened};
 
 pub use deprecated::{Deprecation, Subject, TABLE, find};
 pub use moves::{Move, down, up};
-pub(super) use moves::{common, standing};
+pub(super) use moves::{common, moved, standing};
 pub use value::document;
 pub(super) use value::lower;
 pub(super) use value::shift;

@@ -25,12 +25,18 @@ pub struct ExplainArgs {
 pub fn run(terminal: Terminal, args: &ExplainArgs) -> Result {
     let typed = args.field.as_deref().unwrap_or_default();
     let (kind, field) = split(typed);
-    let kind = match kind {
-        Kind::ServiceCluster => names::KIND,
-        Kind::Source => names::KIND_SOURCE,
+    let (kind, other, word) = match kind {
+        Kind::ServiceCluster => (names::KIND, names::KIND_SOURCE, "source"),
+        Kind::Source => (names::KIND_SOURCE, names::KIND, "servicecluster"),
     };
-    let schema = schema::of(kind, args.version.asked());
-    let told = schema::explain(&schema, field, args.recursive);
+    let told = |kind| {
+        let schema = schema::of(kind, args.version.asked());
+        schema::explain(&schema, field, args.recursive)
+    };
+    let told = told(kind).map_err(|fault| match told(other) {
+        Ok(_) => format!("{fault}; a {other} has it: skep explain {word}.{field}"),
+        Err(_) => fault,
+    });
     terminal.data(&told.map_err(CliError::Usage)?)
 }
 

@@ -156,7 +156,9 @@ fn folder(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// The text of a file, or of standard input for `-`.
 pub(super) fn text(path: &Path) -> std::result::Result<String, Diagnostic> {
-    input::text(path, input::MANIFESTS).map_err(|why| about(path, &why))
+    let bytes = input::bytes(path, input::MANIFESTS).map_err(|why| about(path, &why))?;
+    let name = path.display().to_string();
+    crate::api::parse::text(&name, &bytes).map(str::to_owned)
 }
 
 fn about(path: &Path, why: &str) -> Diagnostic {

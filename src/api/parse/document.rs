@@ -11,8 +11,8 @@ use serde_path_to_error::{Path, Segment};
 
 use super::explain::{self, Shape};
 use super::load::{Document, FAULTS_MAX};
-use super::tree::{Content, Node, Step, path_text, plain};
-use super::{Manifest, Resource, versions, yaml};
+use super::tree::{Content, Node, Step, parse_path, path_text, plain, with_whole_numbers};
+use super::{Manifest, Named, Resource, silent, versions, yaml};
 use crate::api::grammar::{nearest, shortened};
 use crate::api::version::{self, Deprecation, TABLE};
 use crate::api::{Diagnostic, Version};
@@ -25,50 +25,79 @@ const WRITTEN_BY_SKEP: [&[&str]; 3] = [
     &["metadata", "creationTimestamp"],
 ];
 
-/// A resource when there is no fault at all, else its faults; and what of it is deprecated.
-pub type Read<R> = (Option<R>, Vec<Diagnostic>, Vec<Diagnostic>);
+/// What became of a document.
+#[derive(Default)]
+pub struct Read {
+    /// The resource, when there is no fault at all.
+    pub found: Option<Resource>,
+    /// All that is wrong.
+    pub faults: Vec<Diagnostic>,
+    /// What of it is deprecated.
+    pub warnings: Vec<Diagnostic>,
+    /// The name that it declares, when it states one.
+    pub named: Option<Named>,
+}
 
 /// Reads one document.
-pub fn read(document: Document) -> Read<Resource> {
-    let mut faults = document.faults;
+pub fn read(document: Document) -> Read {
+    let mut read = Read {
+        faults: document.faults,
+        ..Read::default()
+    };
     let Some(root) = document.root else {
-        return (None, faults, Vec::new());
+        return read;
     };
     if !matches!(root.content, Content::Map(_)) {
         let fault = Diagnostic::at(
             "",
             "a manifest is a map with apiVersion, kind, metadata and spec",
         );
-        faults.push(placed(&root, &[], fault));
-        return (None, faults, Vec::new());
+        read.faults.push(placed(&root, &[], fault));
+        return read;
     }
     if let Some(fault) = foreign(&root) {
-        faults.push(fault);
-        return (None, faults, Vec::new());
+        read.faults.push(fault);
+        return read;
     }
     if stated_kind(&root) == Some(KIND_SOURCE) {
-        return typed(root, faults, |source| Resource::Source(Box::new(source)));
+        return typed(root, read, |source| Resource::Source(Box::new(source)));
     }
-    typed(root, faults, |cluster| Resource::Cluster(Box::new(cluster)))
+    typed(root, read, |cluster| Resource::Cluster(Box::new(cluster)))
 }
 
-fn typed<R: Manifest>(
-    mut root: Node,
-    mut faults: Vec<Diagnostic>,
-    wrap: impl Fn(R) -> Resource,
-) -> Read<Resource> {
+fn typed<R: Manifest>(mut root: Node, mut read: Read, wrap: impl Fn(R) -> Resource) -> Read {
     let version = versions::stated(&root, R::KIND);
-    faults.extend(versions::strangers(&mut root, R::KIND, version));
+    read.named = named(&root, R::KIND);
+    read.faults
+        .extend(versions::strangers(&mut root, R::KIND, version));
+    read.faults
+        .extend(silent::strangers(&root, R::KIND, version));
     versions::lift(&mut root, R::KIND, version);
     let mut reader = Reader::new(root, R::KIND, version);
+    reader.lists();
     let found = reader.read::<R>();
-    faults.append(&mut reader.faults);
-    faults.sort();
-    let Some(mut found) = found.filter(|_| faults.is_empty()) else {
-        return (None, faults, Vec::new());
+    read.faults.append(&mut reader.faults);
+    read.faults.sort();
+    if let Some(mut found) = found.filter(|_| read.faults.is_empty()) {
+        *found.stated_mut() = version;
+        read.found = Some(wrap(found));
+        read.warnings = reader.deprecated(&TABLE);
+    }
+    read
+}
+
+/// The name that a document declares, and where.
+fn named(root: &Node, kind: &'static str) -> Option<Named> {
+    let name = root.get("metadata")?.get("name")?;
+    let Content::Text(text) = &name.content else {
+        return None;
     };
-    *found.stated_mut() = version;
-    (Some(wrap(found)), faults, reader.deprecated(&TABLE))
+    Some(Named {
+        kind,
+        name: text.clone(),
+        line: name.at.line,
+        column: name.at.column,
+    })
 }
 
 /// A document as YAML of another version.
@@ -146,10 +175,25 @@ impl Reader {
         }
     }
 
+    /// serde takes a list for a section, field by field in their order: nobody means that.
+    fn lists(&mut self) {
+        for path in silent::lists(&self.mended, self.kind) {
+            let shape = Shape::Type {
+                wanted: "struct".to_owned(),
+            };
+            let node = self.root.at_path(&path);
+            let fault = explain::fault(&shape, "", node, &path, self.told(&path));
+            self.faults.push(placed(&self.root, &path, fault));
+            self.mended.remove(&path);
+            self.reported.insert(path, 0);
+        }
+    }
+
     fn read<R: Manifest>(&mut self) -> Option<R> {
         // Each round notes a new fault or uses up a stand-in, so the rounds are bounded too.
         for _ in 0..FAULTS_MAX * 4 {
-            let value = self.mended.to_value();
+            let mut value = self.mended.to_value();
+            with_whole_numbers(&mut value);
             match serde_path_to_error::deserialize::<_, R>(value) {
                 Ok(found) => {
                     self.check(&found);
@@ -333,27 +377,4 @@ fn stand_in(field: &str, n: usize) -> Option<Content> {
         (_, 5) => Some(plain("false")),
         _ => None,
     }
-}
-
-/// A path as [`path_text`] writes it, read back.
-fn parse_path(text: &str) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        if let Some(inner) = rest.strip_prefix("[\"") {
-            let end = inner.find("\"]").unwrap_or(inner.len());
-            steps.push(Step::Key(inner[..end].to_owned()));
-            rest = inner.get(end + 2..).unwrap_or("");
-        } else if let Some(inner) = rest.strip_prefix('[') {
-            let end = inner.find(']').unwrap_or(inner.len());
-            steps.push(Step::Index(inner[..end].parse().unwrap_or(0)));
-            rest = inner.get(end + 1..).unwrap_or("");
-        } else {
-            rest = rest.strip_prefix('.').unwrap_or(rest);
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            steps.push(Step::Key(rest[..end].to_owned()));
-            rest = &rest[end..];
-        }
-    }
-    steps
 }

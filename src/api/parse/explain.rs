@@ -181,7 +181,7 @@ fn in_words(wanted: &str) -> &str {
         "u64" => "a whole number, 0 or more",
         "f32" | "f64" => "a number",
         ONE_WORD | "variant identifier" => "one word",
-        _ if wanted.starts_with("struct ") => "a map",
+        _ if wanted == "struct" || wanted.starts_with("struct ") => "a map",
         _ => wanted,
     }
 }

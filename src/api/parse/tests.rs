@@ -295,3 +295,52 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_declared_twice_is_told_with_both_places_though_one_has_a_fault() {
+    let bad = format!("{HEAD}spec: {{x: 1}}\n");
+    let parsed = super::together([
+        ("a.yaml", &*format!("\n{HEAD}---\n{HEAD}")),
+        ("b.yaml", &*bad),
+        ("c.yaml", "{kind: Source, metadata: {name: a}}"),
+    ]);
+    let twice = parsed.faults.iter().map(ToString::to_string);
+    let twice: Vec<String> = twice.filter(|told| told.contains("twice")).collect();
+    assert_eq!(
+        twice,
+        [
+            "a.yaml:8:18: metadata.name: `a` is declared twice, first in a.yaml:4:18 (keep one of the two)",
+            "b.yaml:3:18: metadata.name: `a` is declared twice, first in a.yaml:4:18 (keep one of the two)",
+        ]
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told_with_their_place() {
+    let told = |bytes: &[u8]| super::text("f.yaml", bytes).unwrap_err().to_string();
+    assert_eq!(super::text("", "a: ä".as_bytes()), Ok("a: ä"));
+    assert_eq!(
+        told(b"a: 1\nb: \xc3\xa4\xe4\n"),
+        "f.yaml:2:5: is not text in UTF-8 (save it as UTF-8)"
+    );
+    assert_eq!(
+        told(b"\xff\xfea\0"),
+        "f.yaml:1:1: is not text in UTF-8 (it looks like UTF-16: save it as UTF-8)"
+    );
+}
+
+#[test]
+fn a_field_that_does_not_exist_is_a_fault_without_a_value_too() {
+    let told = faults(&format!(
+        "{HEAD}spec:\n  proxi:\n  proxy:\n    env: {{ANY: }}\n    publish: {{htp: , http: }}\n  networks: [{{name: n, creat: }}]\n  traffic: {{connectTimeout: , timeouts: }}\nstatus: {{any: }}\n"
+    ));
+    assert_eq!(
+        told,
+        "\
+5:3: spec.proxi: unknown field `proxi` (did you mean `proxy`?)
+7:11: spec.proxy.env.ANY: expected a text, found nothing (write \"\" for an empty text)
+8:15: spec.proxy.publish.htp: unknown field `htp` (did you mean `http`?)
+9:24: spec.networks[0].creat: unknown field `creat` (did you mean `create`?)
+10:13: spec.traffic.connectTimeout: unknown field `connectTimeout` (`spec.traffic.connectTimeout` is `spec.traffic.timeouts.connect` in skep.dev/v1)"
+    );
+}

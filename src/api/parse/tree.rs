@@ -53,7 +53,7 @@ pub enum Step {
 }
 
 /// Maps whose keys are the user's own: an empty value there is not "use the default".
-const STRING_MAPS: [&str; 6] = [
+pub const STRING_MAPS: [&str; 6] = [
     "annotations",
     "containerLabels",
     "env",
@@ -246,6 +246,32 @@ fn number(text: &str) -> Option<Number> {
     unsigned.parse::<f64>().ok().and_then(Number::from_f64)
 }
 
+/// `2.0` is a whole number, as JSON Schema has it.
+pub fn with_whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().and_then(whole)
+                && number.is_f64()
+            {
+                *number = whole;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(with_whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(with_whole_numbers),
+        _ => {}
+    }
+}
+
+fn whole(number: f64) -> Option<Number> {
+    // Above, not every whole number is there.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() != 0.0 || number.abs() > EXACT {
+        return None;
+    }
+    let text = format!("{number:.0}");
+    text.parse::<i64>().ok().map(Number::from)
+}
+
 /// The text of a path: `spec.networks[0].name`, with odd keys quoted: `labels["a.b"]`.
 pub fn path_text(path: &[Step]) -> String {
     let mut text = String::new();
@@ -266,6 +292,29 @@ pub fn path_text(path: &[Step]) -> String {
         }
     }
     text
+}
+
+/// A path as [`path_text`] writes it, read back.
+pub fn parse_path(text: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(inner) = rest.strip_prefix("[\"") {
+            let end = inner.find("\"]").unwrap_or(inner.len());
+            steps.push(Step::Key(inner[..end].to_owned()));
+            rest = inner.get(end + 2..).unwrap_or("");
+        } else if let Some(inner) = rest.strip_prefix('[') {
+            let end = inner.find(']').unwrap_or(inner.len());
+            steps.push(Step::Index(inner[..end].parse().unwrap_or(0)));
+            rest = inner.get(end + 1..).unwrap_or("");
+        } else {
+            rest = rest.strip_prefix('.').unwrap_or(rest);
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            steps.push(Step::Key(rest[..end].to_owned()));
+            rest = &rest[end..];
+        }
+    }
+    steps
 }
 
 fn is_plain_key(key: &str) -> bool {

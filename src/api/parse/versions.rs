@@ -37,16 +37,10 @@ pub fn strangers(root: &mut Node, kind: &str, version: Version) -> Vec<Diagnosti
             continue;
         }
         let path = steps(at);
-        let (Some(found), Some((Step::Key(last), above))) =
-            (root.at_path(&path), path.split_last())
+        let (Some(_), Some((Step::Key(last), above))) = (root.at_path(&path), path.split_last())
         else {
             continue;
         };
-        if matches!(found.content, Content::Null) {
-            // It says nothing, but what moves there must find no value in its way.
-            root.remove(&path);
-            continue;
-        }
         let key = match root.at_path(above).map(|node| &node.content) {
             Some(Content::Map(entries)) => entries.iter().find(|entry| entry.key == *last),
             _ => None,

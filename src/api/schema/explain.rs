@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use super::near::{moved, unknown};
 use super::reference::{Page, join, one_line};
 
 /// How wide a text is broken.
@@ -48,17 +49,37 @@ fn facts(page: &Page, place: &Value, text: &mut String) {
         }
     };
     line("TYPE", &page.type_of(place).replace('`', ""));
+    if place.get("description").is_some() && page.inner("", place).is_empty() {
+        line("FORM", &page.form_of(place));
+    }
     line("DEFAULT", &default(place));
-    for form in page.forms(place) {
-        for (head, key) in [("AT LEAST", "minimum"), ("AT MOST", "maximum")] {
-            line(head, &form.get(key).map_or(String::new(), Value::to_string));
+    let mut forms = page.forms(place);
+    // A limit of the field itself stands beside the type that it refers to.
+    let is_referred = place.get("anyOf").is_some() || place.get("$ref").is_some();
+    if is_referred {
+        forms.push(place);
+    }
+    let mut told: Vec<&str> = Vec::new();
+    for form in forms.into_iter().rev() {
+        for (head, key) in [
+            ("AT LEAST", "minimum"),
+            ("AT MOST", "maximum"),
+            ("PATTERN", "pattern"),
+        ] {
+            // Of two patterns that of the type says more.
+            let is_narrower = key == "pattern" && std::ptr::eq(form, place) && is_referred;
+            let limit = form
+                .get(key)
+                .filter(|_| !is_narrower && !told.contains(&key));
+            let Some(limit) = limit else {
+                continue;
+            };
+            told.push(key);
+            let text = limit
+                .as_str()
+                .map_or_else(|| limit.to_string(), str::to_owned);
+            line(head, &text);
         }
-        line(
-            "PATTERN",
-            form.get("pattern")
-                .and_then(Value::as_str)
-                .unwrap_or_default(),
-        );
     }
     if place.get("readOnly").is_some() {
         line("WRITTEN", "by the operator only");
@@ -69,6 +90,9 @@ fn facts(page: &Page, place: &Value, text: &mut String) {
 fn default(place: &Value) -> String {
     match place.get("default") {
         None | Some(Value::Null) => String::new(),
+        Some(Value::Object(map)) if map.is_empty() && place.get("$ref").is_none() => {
+            "{}".to_owned()
+        }
         Some(Value::Object(_)) => "that of its fields".to_owned(),
         Some(Value::String(text)) if text.is_empty() => "\"\"".to_owned(),
         Some(Value::String(text)) => text.clone(),
@@ -93,8 +117,12 @@ fn examples(page: &Page, place: &Value) -> String {
 /// The words that a field may have, with what each means.
 fn values(page: &Page, place: &Value, text: &mut String) {
     let forms = page.forms(place);
+    // Those of a list's items too.
+    let items = forms.iter().filter_map(|form| form.get("items"));
+    let items: Vec<&Value> = items.flat_map(|items| page.forms(items)).collect();
     let words: Vec<(&str, String)> = forms
         .iter()
+        .chain(&items)
         .filter_map(|form| {
             Some((
                 form.get("const")?.as_str()?,
@@ -149,8 +177,9 @@ fn list(page: &Page, object: &Map<String, Value>, indent: &str, deep: bool, text
 fn find(page: &Page, schema: &Value, path: &str) -> Result<(String, Value), String> {
     let mut place = schema.clone();
     let mut plain = String::new();
-    for word in path.split('.').filter(|word| !word.is_empty()) {
-        let name = word.split('[').next().unwrap_or(word);
+    let words = path.split('.').filter(|word| !word.is_empty());
+    let names: Vec<&str> = words.filter_map(|word| word.split('[').next()).collect();
+    for (n, name) in names.iter().copied().enumerate() {
         let objects = page.inner("", &place);
         let fields = |object: &Map<String, Value>| object.get("properties").cloned();
         let mut next = None;
@@ -162,41 +191,14 @@ fn find(page: &Page, schema: &Value, path: &str) -> Result<(String, Value), Stri
             }
         }
         let Some(next) = next else {
-            return Err(unknown(page, schema, &plain, name, &known));
+            let fault = moved(schema, &names.join("."));
+            let rest = &names[n + 1..];
+            return Err(fault.unwrap_or_else(|| unknown(page, schema, &plain, name, rest, &known)));
         };
         plain = join(&plain, name);
         place = next;
     }
     Ok((plain, place))
-}
-
-fn unknown(page: &Page, schema: &Value, at: &str, name: &str, known: &[String]) -> String {
-    let place = if at.is_empty() { "the resource" } else { at };
-    if known.is_empty() {
-        return format!("`{at}` has no fields below it, so no `{name}`");
-    }
-    let near = |candidate: &&String| strsim::jaro_winkler(candidate, name) > 0.8;
-    if let Some(nearest) = known
-        .iter()
-        .filter(near)
-        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)))
-    {
-        let nearest = join(at, nearest);
-        return format!("{place} has no field `{name}`; did you mean `{nearest}`?");
-    }
-    let mut all = Vec::new();
-    paths(page, schema, "", &mut all);
-    let elsewhere: Vec<String> = all
-        .into_iter()
-        .filter(|path| path.rsplit('.').next() == Some(name))
-        .map(|path| format!("`{path}`"))
-        .collect();
-    if elsewhere.is_empty() {
-        let known = known.join(", ");
-        return format!("{place} has no field `{name}`; there are {known}");
-    }
-    let elsewhere = elsewhere.join(" or ");
-    format!("{place} has no field `{name}`; did you mean {elsewhere}?")
 }
 
 /// The paths of all fields.
@@ -241,7 +243,9 @@ fn broken(text: &str, indent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::schema::service_cluster;
+    use crate::api::schema::{of, service_cluster};
+    use crate::api::version::Version;
+    use crate::names;
 
     fn told(path: &str) -> String {
         explain(&service_cluster(), path, false).unwrap()
@@ -254,6 +258,19 @@ mod tests {
     #[test]
     fn a_field_is_told_with_its_values_and_its_default() {
         insta::assert_snapshot!(told("spec.proxy.publish.mode"));
+    }
+
+    #[test]
+    fn a_time_is_told_with_its_grammar_and_its_most() {
+        let told = told("spec.traffic.timeouts.connect");
+        assert!(told.contains("PATTERN:  ^([0-9]{1,11}ms|"), "{told}");
+        assert!(told.contains("at most 8760h"), "{told}");
+        let memory = super::explain(
+            &service_cluster(),
+            "spec.proxy.resources.limits.memory",
+            false,
+        );
+        assert!(memory.unwrap().contains("AT LEAST: 4194304\n"));
     }
 
     #[test]
@@ -292,6 +309,44 @@ mod tests {
         );
         assert!(fault("spec.xyz").contains("there are default, networks"));
         assert!(fault("spec.proxy.mode.x").contains("has no fields below it"));
+    }
+
+    #[test]
+    fn a_wrong_section_does_not_hide_what_was_meant_below_it() {
+        assert_eq!(
+            fault("spec.trafic.tls.cipherSuits"),
+            "spec has no field `trafic`; did you mean `spec.traffic.tls.cipherSuites`?"
+        );
+        assert_eq!(
+            fault("Spec.Proxy"),
+            "the resource has no field `Spec`; did you mean `spec.proxy`?"
+        );
+        assert_eq!(
+            fault("spec.IMAGE"),
+            "spec has no field `IMAGE`; did you mean `spec.proxy.image`?"
+        );
+    }
+
+    #[test]
+    fn a_field_that_moved_is_told_where_it_went() {
+        assert_eq!(
+            fault("spec.traffic.connectTimeout"),
+            "skep.dev/v1 has no field `spec.traffic.connectTimeout`: `spec.traffic.connectTimeout` of other versions is `spec.traffic.timeouts.connect` (`--api-version v1alpha1` explains it as it was)"
+        );
+        let old = of(names::KIND, Version::V1Alpha1);
+        let fault = |path: &str| explain(&old, path, false).unwrap_err();
+        assert!(fault("spec.traffic.timeouts.idle").contains(
+            "`spec.traffic.timeouts.idle` of other versions is `spec.traffic.idleTimeout`"
+        ));
+        let section = fault("spec.traffic.timeouts");
+        for word in [
+            "connectTimeout",
+            "requestTimeout",
+            "idleTimeout",
+            "`--api-version v1`",
+        ] {
+            assert!(section.contains(word), "{section}");
+        }
     }
 
     #[test]

@@ -36,7 +36,8 @@ The fields of a `ServiceCluster` manifest (`skep.dev/v1`); those of a `Source` a
 Older versions: [versions.md](versions.md).
 
 A field without a default may be left out unless it is marked **required**. An empty section
-(`spec:` with nothing below) counts as left out. Fields that do not exist are faults.
+(`spec:` with nothing below) counts as left out. Fields that do not exist are faults. Lengths of time go up
+to `8760h` (a year), numbers of bytes up to `1048576Gi`.
 ";
 
 const SOURCE_HEAD: &str = "\
@@ -46,6 +47,9 @@ The fields of a `Source` manifest (`skep.dev/v1`), a git repository that is foll
 [gitops.md](gitops.md). This page is generated from the types by `make schemas`;
 `schemas/source.v1.json` holds the same for editors.
 ";
+
+/// More words than these are not listed in a type.
+const MANY: usize = 4;
 
 pub(super) struct Page {
     defs: Value,
@@ -125,6 +129,14 @@ impl Page {
             .unwrap_or_default()
     }
 
+    /// How a text must be written, when the type that a field refers to says so.
+    pub(super) fn form_of(&self, field: &Value) -> String {
+        let forms = self.forms(field);
+        let form = forms.iter().find(|form| form.get("pattern").is_some());
+        let form = form.filter(|form| **form != field);
+        form.map_or_else(String::new, |form| self.text_of(form, "description"))
+    }
+
     fn resolve(&self, field: &Value) -> Option<&Value> {
         let name = field.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
         self.defs.get(name)
@@ -171,17 +183,21 @@ impl Page {
             Some(Value::String(name)) => vec![name.as_str()],
             _ => Vec::new(),
         };
+        let types: Vec<&str> = types.into_iter().filter(|name| *name != "null").collect();
+        // Beside a text with units, limits in plain numbers tell nobody anything.
+        let is_one = types.len() == 1;
         let mut names: Vec<String> = types
             .into_iter()
-            .filter(|name| *name != "null")
             .map(|name| match name {
                 "array" => {
-                    let items = form.get("items").map(|items| self.type_of(items));
-                    format!("list of {}", items.unwrap_or_default())
+                    let items = form.get("items");
+                    let many = items.is_some_and(|items| self.forms(items).len() > MANY);
+                    let items = items.filter(|_| !many).map(|items| self.type_of(items));
+                    format!("list of {}", items.unwrap_or("words".to_owned()))
                 }
                 "object" if form.get("properties").is_none() => "map of strings".to_owned(),
                 "object" => "section".to_owned(),
-                "integer" | "number" if form.get("maximum").is_some() => {
+                "integer" | "number" if is_one && form.get("maximum").is_some() => {
                     let bound = |key: &str| form.get(key).map_or("0".to_owned(), Value::to_string);
                     format!("{name} {} to {}", bound("minimum"), bound("maximum"))
                 }
@@ -192,6 +208,7 @@ impl Page {
         if form.get("pattern").is_some()
             && let (Some(last), Some(Value::String(example))) =
                 (names.last_mut(), form.pointer("/examples/0"))
+            && !example.contains('\n')
         {
             let _ = write!(last, ", e.g. `{example}`");
         }

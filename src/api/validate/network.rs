@@ -8,7 +8,8 @@ use crate::api::service_cluster::NetworkRef;
 use crate::names::CONTROL_NETWORK;
 
 /// Networks of the engine itself, which no service can join as an overlay.
-const BUILT_IN: [&str; 5] = ["bridge", "docker_gwbridge", "host", "ingress", "none"];
+pub(in crate::api) const BUILT_IN: [&str; 5] =
+    ["bridge", "docker_gwbridge", "host", "ingress", "none"];
 
 pub(super) fn check(faults: &mut Faults, networks: &[NetworkRef]) {
     let twice = repeated(networks.iter().map(|network| &network.name));
@@ -46,7 +47,8 @@ pub(super) fn check(faults: &mut Faults, networks: &[NetworkRef]) {
 fn cidr(text: &str) -> Result<(), String> {
     let parsed = text.split_once('/').and_then(|(address, bits)| {
         let address: Ipv4Addr = address.parse().ok()?;
-        let bits: u32 = bits.parse().ok()?;
+        // No `+8` and no `08`.
+        let bits: u32 = bits.parse().ok().filter(|n: &u32| n.to_string() == bits)?;
         Some((u32::from(address), bits))
     });
     let Some((address, bits)) = parsed else {

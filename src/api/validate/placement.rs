@@ -2,6 +2,7 @@
 
 use super::{Faults, keyed, repeated};
 use crate::api::grammar::{self, shortened};
+use crate::api::limits::PROXIES_MAX;
 use crate::api::service_cluster::{NodeSelector, Placement};
 
 pub(super) fn check(faults: &mut Faults, placement: &Placement) {
@@ -62,6 +63,10 @@ pub(super) fn check(faults: &mut Faults, placement: &Placement) {
             spread(preference),
         );
     }
+    if let Some(most) = max_replicas_per_node.filter(|most| *most > 0) {
+        let path = "spec.placement.maxReplicasPerNode";
+        faults.within(path, &most, &(1..=PROXIES_MAX));
+    }
     if *max_replicas_per_node == Some(0) {
         let hint = "write 1 or more, or leave it out for no limit";
         faults.add(
@@ -80,7 +85,8 @@ fn node_names(faults: &mut Faults, names: &[String]) {
     let twice = repeated(names);
     for (n, name) in names.iter().enumerate() {
         let path = format!("spec.placement.nodes[{n}]");
-        if name.is_empty() || name.len() > 253 || name.contains(char::is_whitespace) {
+        let strange = |c: char| c.is_whitespace() || c.is_control();
+        if name.is_empty() || name.len() > 253 || name.contains(strange) {
             let message = format!("`{}` is not the name or id of a node", shortened(name));
             faults.add(path, message, "`docker node ls` shows them");
         } else if twice.contains(&n) {

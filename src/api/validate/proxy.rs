@@ -1,28 +1,26 @@
 //! The proxy service: what Swarm would refuse, or would accept and then never finish.
 
 use super::{Faults, keyed};
-use crate::api::grammar;
+use crate::api::limits::{CPUS, MEMORY, PROXIES_MAX};
 use crate::api::service_cluster::{
-    NodeSelector, Placement, Proxy, ProxyMode, Publish, PublishMode, ResourceAmounts, Update,
-    UpdateOrder,
+    Drain, NodeSelector, Placement, Proxy, ProxyMode, Publish, PublishMode, ResourceAmounts,
+    Update, UpdateOrder,
 };
-use crate::api::value::{ByteSize, Cpus};
+use crate::api::value::Span;
+use crate::api::{grammar, image};
 use crate::names::OPERATOR_SERVICE;
 
 /// Environment that the operator sets on every proxy.
-const OWN_ENV: [&str; 4] = ["SKEP_CLUSTER", "SKEP_CONTROL", "SKEP_NODE", "SKEP_TASK"];
+pub(in crate::api) const OWN_ENV: [&str; 4] =
+    ["SKEP_CLUSTER", "SKEP_CONTROL", "SKEP_NODE", "SKEP_TASK"];
 /// TCP ports that every node of a Swarm needs for itself.
 const SWARM_PORTS: [u16; 2] = [2377, 7946];
-/// The least that Swarm accepts.
-const LEAST_MEMORY: ByteSize = ByteSize(4 << 20);
-const LEAST_CPUS: Cpus = Cpus(1_000_000);
-
 pub(super) fn check(faults: &mut Faults, proxy: &Proxy, placement: &Placement) {
     let Proxy {
         service_name,
         image,
         mode: _,
-        replicas: _,
+        replicas,
         publish,
         resources,
         stop_grace_period,
@@ -40,18 +38,50 @@ pub(super) fn check(faults: &mut Faults, proxy: &Proxy, placement: &Placement) {
             faults.add("spec.proxy.serviceName", message, "choose another name");
         }
     }
-    if let Some(image) = image
-        && let Err(message) = grammar::image(image)
+    if let Some(reference) = image
+        && let Err((message, mut hint)) = image::check(reference)
     {
-        let hint = "leave it out for the operator's own";
+        if reference.is_empty() {
+            hint.push_str(", or leave it out for the operator's own");
+        }
         faults.add("spec.proxy.image", message, hint);
+    }
+    if let Some(replicas) = replicas {
+        faults.within("spec.proxy.replicas", replicas, &(0..=PROXIES_MAX));
     }
     count(faults, proxy, placement);
     ports(faults, publish);
     amounts(faults, "limits", &resources.limits);
     amounts(faults, "reservations", &resources.reservations);
     reserved_within_limits(faults, &resources.reservations, &resources.limits);
-    if *stop_grace_period < drain.timeout {
+    ending(faults, *stop_grace_period, drain);
+    rollout(faults, proxy, update, placement);
+    faults.labels("spec.proxy.labels", labels);
+    faults.no_routes("spec.proxy.labels", labels);
+    faults.labels("spec.proxy.containerLabels", container_labels);
+    for (key, value) in env {
+        let path = keyed("spec.proxy.env", key);
+        faults.check(path.as_str(), grammar::env_name(key));
+        faults.no_nul(&path, value);
+        if OWN_ENV.contains(&key.as_str()) {
+            let message = format!("`{key}` is set by the operator");
+            faults.add(path, message, "take it out");
+        }
+    }
+    for (key, value) in logging.iter().flat_map(|log| &log.options) {
+        faults.no_nul(&keyed("spec.proxy.logging.options", key), value);
+    }
+    if logging
+        .as_ref()
+        .is_some_and(|log| log.driver.trim().is_empty())
+    {
+        let hint = "name a driver such as json-file, or leave `logging` out";
+        faults.add("spec.proxy.logging.driver", "is empty", hint);
+    }
+}
+
+fn ending(faults: &mut Faults, stop_grace_period: Span, drain: &Drain) {
+    if stop_grace_period < drain.timeout {
         let message = format!(
             "is {stop_grace_period}, shorter than drain.timeout ({}): Swarm would kill proxies that still serve",
             drain.timeout
@@ -66,25 +96,12 @@ pub(super) fn check(faults: &mut Faults, proxy: &Proxy, placement: &Placement) {
         );
         faults.add("spec.proxy.drain.minimum", message, "");
     }
-    rollout(faults, proxy, update, placement);
-    faults.labels("spec.proxy.labels", labels);
-    faults.no_routes("spec.proxy.labels", labels);
-    faults.labels("spec.proxy.containerLabels", container_labels);
-    for (key, value) in env {
-        let path = keyed("spec.proxy.env", key);
-        faults.check(path.as_str(), grammar::env_name(key));
-        faults.no_nul(&path, value);
-        if OWN_ENV.contains(&key.as_str()) {
-            let message = format!("`{key}` is set by the operator");
-            faults.add(path, message, "take it out");
-        }
-    }
-    if logging
-        .as_ref()
-        .is_some_and(|log| log.driver.trim().is_empty())
-    {
-        let hint = "name a driver such as json-file, or leave `logging` out";
-        faults.add("spec.proxy.logging.driver", "is empty", hint);
+    for (name, span) in [
+        ("stopGracePeriod", stop_grace_period),
+        ("drain.timeout", drain.timeout),
+        ("drain.minimum", drain.minimum),
+    ] {
+        faults.not_too_long(format!("spec.proxy.{name}"), span);
     }
 }
 
@@ -172,21 +189,11 @@ fn ports(faults: &mut Faults, publish: &Publish) {
 
 fn amounts(faults: &mut Faults, which: &str, amounts: &ResourceAmounts) {
     let path = format!("spec.proxy.resources.{which}");
-    if let Some(cpus) = amounts.cpus.filter(|cpus| *cpus < LEAST_CPUS) {
-        let message = format!("`{cpus}` is less than Swarm accepts");
-        faults.add(
-            format!("{path}.cpus"),
-            message,
-            format!("use {LEAST_CPUS} or more"),
-        );
+    if let Some(cpus) = &amounts.cpus {
+        faults.within(format!("{path}.cpus"), cpus, &CPUS);
     }
-    if let Some(memory) = amounts.memory.filter(|memory| *memory < LEAST_MEMORY) {
-        let message = format!("`{memory}` is less than Swarm accepts");
-        faults.add(
-            format!("{path}.memory"),
-            message,
-            format!("use {LEAST_MEMORY} or more"),
-        );
+    if let Some(memory) = &amounts.memory {
+        faults.within(format!("{path}.memory"), memory, &MEMORY);
     }
 }
 
@@ -211,6 +218,10 @@ fn rollout(faults: &mut Faults, proxy: &Proxy, update: &Update, placement: &Plac
         let message = format!("{} is not a share", update.max_failure_ratio);
         faults.add("spec.proxy.update.maxFailureRatio", message, "write 0 to 1");
     }
+    let path = "spec.proxy.update.parallelism";
+    faults.within(path, &update.parallelism, &(0..=PROXIES_MAX));
+    faults.not_too_long("spec.proxy.update.delay", update.delay);
+    faults.not_too_long("spec.proxy.update.monitor", update.monitor);
     if update.order != UpdateOrder::StartFirst {
         return;
     }

@@ -3,15 +3,10 @@
 use super::{Faults, header, metadata};
 use crate::api::Diagnostic;
 use crate::api::grammar::shortened;
+use crate::api::limits::INTERVAL;
 use crate::api::signer::signer;
 use crate::api::source::{Source, SourceSpec, Verify};
-use crate::api::value::Span;
 use crate::names::KIND_SOURCE;
-
-/// Shortest pause between two looks at a repository: a kindness to servers.
-const SHORTEST: Span = Span::from_secs(10);
-/// Longest one: a source that nobody hears of for longer is forgotten, not followed.
-const LONGEST: Span = Span::from_secs(24 * 3_600);
 
 /// All faults of a source, without positions, in the order of its fields. Empty: it is valid.
 #[must_use]
@@ -42,8 +37,9 @@ pub fn source(source: &Source) -> Vec<Diagnostic> {
         check_reference(&mut faults, reference);
     }
     check_path(&mut faults, path);
-    if *interval < SHORTEST || *interval > LONGEST {
-        let message = format!("`{interval}` is not between {SHORTEST} and {LONGEST}");
+    if !INTERVAL.contains(interval) {
+        let (least, most) = (INTERVAL.start(), INTERVAL.end());
+        let message = format!("`{interval}` is not between {least} and {most}");
         let hint = "`skep sync` and the webhook make it look at once";
         faults.add("spec.interval", message, hint);
     }

@@ -186,3 +186,99 @@ fn validation_needs_no_text() {
         ("metadata.name", 0)
     );
 }
+
+#[test]
+fn every_amount_has_a_least_and_a_most() {
+    for (bad, path, range) in [
+        (
+            "proxy: {replicas: 100000000000}",
+            "proxy.replicas",
+            "0 and 10000",
+        ),
+        (
+            "proxy: {update: {parallelism: 10001}}",
+            "proxy.update.parallelism",
+            "0 and 10000",
+        ),
+        (
+            "proxy: {resources: {limits: {cpus: 0.0001}}}",
+            "proxy.resources.limits.cpus",
+            "0.001 and 10000",
+        ),
+        (
+            "proxy: {resources: {limits: {cpus: 10001}}}",
+            "proxy.resources.limits.cpus",
+            "at most 10000",
+        ),
+        (
+            "proxy: {resources: {limits: {memory: 1}}}",
+            "proxy.resources.limits.memory",
+            "4Mi and 1048576Gi",
+        ),
+        (
+            "proxy: {resources: {limits: {memory: 1048577Gi}}}",
+            "proxy.resources.limits.memory",
+            "at most 1048576Gi",
+        ),
+        (
+            "proxy: {update: {monitor: 99999999999h}}",
+            "proxy.update.monitor",
+            "at most 8760h",
+        ),
+        (
+            "proxy: {update: {delay: 8760h1ms}}",
+            "proxy.update.delay",
+            "at most 8760h",
+        ),
+        (
+            "placement: {maxReplicasPerNode: 10001}",
+            "placement.maxReplicasPerNode",
+            "1 and 10000",
+        ),
+        (
+            "traffic: {maxConnections: 10000001}",
+            "traffic.maxConnections",
+            "1 and 10000000",
+        ),
+        (
+            "traffic: {trustedHops: 33}",
+            "traffic.trustedHops",
+            "0 to 32",
+        ),
+        (
+            "traffic: {maxRequestBody: 2000000000Mi}",
+            "traffic.maxRequestBody",
+            "at most 1048576Gi",
+        ),
+        (
+            "traffic: {timeouts: {idle: 9000h}}",
+            "traffic.timeouts.idle",
+            "at most 8760h",
+        ),
+        (
+            "proxy: {publish: {http: 65536}}",
+            "proxy.publish.http",
+            "0 to 65535",
+        ),
+    ] {
+        let text = format!(
+            "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {{name: a}}\nspec: {{{bad}}}\n"
+        );
+        let found = manifests("", &text).faults;
+        let told = found
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert_eq!(found.len(), 1, "{told}");
+        assert!(told.contains(&format!("spec.{path}: ")), "{told}");
+        assert!(told.contains(range), "{told}");
+    }
+}
+
+#[test]
+fn a_list_is_no_section_though_its_items_would_fit() {
+    assert_eq!(faults("[]"), ["spec"]);
+    assert_eq!(faults("{proxy: {drain: [60s, 5s]}}"), ["spec.proxy.drain"]);
+    assert_eq!(faults("{networks: [[eastnet]]}"), ["spec.networks[0]"]);
+}

@@ -2,17 +2,18 @@
 
 use super::{Faults, repeated};
 use crate::api::grammar::{certificate_name, nearest, shortened};
+use crate::api::limits::{BYTES_MAX, CONNECTIONS, HOPS_MAX};
 use crate::api::service_cluster::{Timeouts, Tls, TlsVersion, Traffic};
-use crate::api::value::Span;
+use crate::api::value::{ByteSize, Span};
 
 /// The TLS 1.3 suites of rustls with ring, by IANA name.
-const SUITES_1_3: [&str; 3] = [
+pub(in crate::api) const SUITES_1_3: [&str; 3] = [
     "TLS_AES_128_GCM_SHA256",
     "TLS_AES_256_GCM_SHA384",
     "TLS_CHACHA20_POLY1305_SHA256",
 ];
 /// Its TLS 1.2 suites.
-const SUITES_1_2: [&str; 6] = [
+pub(in crate::api) const SUITES_1_2: [&str; 6] = [
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
@@ -29,7 +30,7 @@ pub(super) fn check(faults: &mut Faults, traffic: &Traffic) {
             idle,
         },
         max_connections,
-        max_request_body: _,
+        max_request_body,
         trusted_hops,
         proxy_protocol: _,
         redirect_http_to_https: _,
@@ -42,14 +43,20 @@ pub(super) fn check(faults: &mut Faults, traffic: &Traffic) {
             let hint = "write a length of time, for example 60s";
             faults.add(format!("spec.traffic.timeouts.{name}"), message, hint);
         }
+        faults.not_too_long(format!("spec.traffic.timeouts.{name}"), *span);
     }
     if *max_connections == 0 {
         let path = "spec.traffic.maxConnections";
         faults.add(path, "0 would refuse every client", "write 1 or more");
+    } else {
+        faults.within("spec.traffic.maxConnections", max_connections, &CONNECTIONS);
     }
-    if *trusted_hops > 32 {
+    let body = "spec.traffic.maxRequestBody";
+    faults.within(body, max_request_body, &(ByteSize(0)..=BYTES_MAX));
+    if *trusted_hops > HOPS_MAX {
         let message = format!("{trusted_hops} proxies in front are not believable");
-        faults.add("spec.traffic.trustedHops", message, "write 0 to 32");
+        let hint = format!("write 0 to {HOPS_MAX}");
+        faults.add("spec.traffic.trustedHops", message, hint);
     }
     tls(faults, tls_settings);
 }

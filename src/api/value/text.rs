@@ -37,6 +37,12 @@ impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        if text.trim() != text {
+            let shown = crate::api::grammar::shown(text);
+            return Err(E::custom(format!(
+                "`{shown}` has blanks around it: take them out"
+            )));
+        }
         text.parse().map_err(E::custom)
     }
 

@@ -69,6 +69,26 @@ pub fn standing<'a>(kind: &str, to: Version, path: &[&'a str]) -> Vec<&'a str> {
     path
 }
 
+/// Where a field that only other versions have stands in this one: each such place in the other
+/// versions, and here. A section that was born later stands for all that moved there.
+pub fn moved(kind: &str, version: Version, path: &str) -> Vec<(String, String)> {
+    let typed: Vec<&str> = path.split('.').collect();
+    let mut found = Vec::new();
+    for one in up(kind, Version::ALL[0]) {
+        let (there, here) = if version <= one.until {
+            (one.new, one.old)
+        } else {
+            (one.old, one.new)
+        };
+        if is_below(&typed, there) {
+            found.push((path.to_owned(), path.replacen(there, here, 1)));
+        } else if version <= one.until && path == one.born {
+            found.push((there.to_owned(), here.to_owned()));
+        }
+    }
+    found
+}
+
 /// Whether the first keys of a path are those of another one.
 fn is_below(path: &[&str], above: &str) -> bool {
     let mut keys = path.iter();

@@ -34,7 +34,9 @@ pub struct InstallArgs {
 }
 
 fn image(text: &str) -> Result<String, String> {
-    crate::api::grammar::image(text).map(|()| text.to_owned())
+    let told = crate::api::image::check(text);
+    let told = told.map_err(|(message, hint)| format!("{message} ({hint})"));
+    told.map(|()| text.to_owned())
 }
 
 /// `uninstall`.

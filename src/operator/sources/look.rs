@@ -201,9 +201,9 @@ fn clusters(revision: &git::Revision) -> Result<Vec<ServiceCluster>, Failure> {
     let mut texts = Vec::new();
     let mut faults = Vec::new();
     for file in &revision.files {
-        match std::str::from_utf8(&file.data) {
+        match parse::text(&file.path, &file.data) {
             Ok(text) => texts.push((file.path.as_str(), text)),
-            Err(_) => faults.push(format!("{}: is not text in UTF-8", file.path)),
+            Err(fault) => faults.push(fault.to_string()),
         }
     }
     let parsed = parse::together(texts);

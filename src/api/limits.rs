@@ -1,0 +1,25 @@
+//! The least and the most of every amount in a manifest, for the parser and the schema alike.
+
+use std::ops::RangeInclusive;
+
+use super::value::{ByteSize, Cpus, Span};
+
+/// Proxies of a cluster, of a node, of one step of an update: more than any Swarm has nodes for.
+pub const PROXIES_MAX: u64 = 10_000;
+/// Client connections of one proxy: more than its memory holds.
+pub const CONNECTIONS: RangeInclusive<u64> = 1..=10_000_000;
+/// Proxies in front of a proxy.
+pub const HOPS_MAX: u32 = 32;
+/// Any length of time: a year.
+pub const TIME_MAX: Span = Span::from_secs(8_760 * 3_600);
+/// [`TIME_MAX`] as people write it.
+pub const TIME_MAX_TEXT: &str = "8760h";
+/// Pause between two looks at a repository. Shorter ones are unkind to servers, longer ones
+/// forgotten, not followed.
+pub const INTERVAL: RangeInclusive<Span> = Span::from_secs(10)..=Span::from_secs(24 * 3_600);
+/// Any number of bytes: a pebibyte.
+pub const BYTES_MAX: ByteSize = ByteSize(1 << 50);
+/// Memory of a proxy, from the least that Swarm accepts.
+pub const MEMORY: RangeInclusive<ByteSize> = ByteSize(4 << 20)..=BYTES_MAX;
+/// Processors of a proxy, from the least that Swarm accepts.
+pub const CPUS: RangeInclusive<Cpus> = Cpus(1_000_000)..=Cpus(10_000 * 1_000_000_000);
