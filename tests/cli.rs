@@ -349,6 +349,14 @@ fn an_interrupt_ends_a_verb_that_waits_for_what_is_typed() {
         stdin.write_all(&some).expect("it reads");
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while child.try_wait().expect("it is ours").is_none() {
+            if std::time::Instant::now() > end {
+                child.kill().expect("it runs");
+                panic!("skep {args:?} goes on");
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         let output = child.wait_with_output().expect("it ends");
         assert_eq!(code(&output), 130, "{args:?}: {}", err(&output));
         drop(stdin);
