@@ -10,7 +10,7 @@ use std::time::Duration;
 use repo::web::Web;
 use repo::{Daemon, Key, Repo, cluster, git};
 use sim::{Sim, settings};
-use skep::api::{Condition, ConditionStatus, parse};
+use skep::api::{Condition, ConditionStatus, SourceChange, parse};
 use skep::certs::SealingKey;
 use skep::control::server::Server;
 use skep::operator::telemetry::Telemetry;
@@ -396,15 +396,21 @@ async fn one_broken_manifest_keeps_the_whole_revision_out() {
     stage.repo.write("south.yaml", cluster("east", 7));
     let bad = stage.repo.push();
     let ready = stage.until("InvalidManifest").await;
+    let (new, old) = (&bad[..10], &good[..10]);
+    let message = format!(
+        "commit {new} is not applied: 4 faults in its manifests; commit {old} stays in force (last success 20"
+    );
+    assert!(ready.message.starts_with(&message), "{}", ready.message);
+    let status = stage.source().await.status.unwrap();
+    let faults: Vec<String> = status.faults.iter().map(ToString::to_string).collect();
     for part in [
         "north.yaml:2:12: metadata.nam: ",
         "`apiVersion` is missing",
         "south.yaml: metadata.name: `east` is declared twice, first in east.yaml",
-        "stays in force",
     ] {
-        assert!(ready.message.contains(part), "{part} in {}", ready.message);
+        let lines = faults.iter().filter(|line| line.contains(part));
+        assert_eq!(lines.count(), 1, "{part} in {faults:#?}");
     }
-    let status = stage.source().await.status.unwrap();
     assert_eq!((status.revision, status.failed_revision), (good, bad));
     let clusters = stage.clusters().await;
     assert_eq!(
@@ -423,6 +429,115 @@ async fn one_broken_manifest_keeps_the_whole_revision_out() {
     stage.applied(&mended).await;
     let clusters = stage.clusters().await;
     assert_eq!((clusters.len(), &clusters["east"]), (1, &owned(5)));
+    assert_eq!(stage.source().await.status.unwrap().faults, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_faults_are_counted_and_the_first_of_them_listed() {
+    let stage = Stage::new();
+    let long = "x".repeat(2_000);
+    for number in 0..1_000 {
+        let broken = format!("kind: ServiceCluster\nmetadata: {{name: e{number}, {long}: 1}}\n");
+        stage.repo.write(&format!("{number:04}.yaml"), broken);
+    }
+    stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    let ready = stage.until("InvalidManifest").await;
+    let status = stage.source().await.status.unwrap();
+    assert_eq!(status.faults.len(), 20);
+    let count = status.more_faults + 20;
+    assert!(count >= 1_000, "{count}");
+    let told =
+        format!("is not applied: {count} faults in its manifests; nothing was applied so far");
+    assert!(ready.message.ends_with(&told), "{}", ready.message);
+    let size = serde_json::to_string(&status).unwrap().len();
+    assert!(size < 64 << 10, "{size}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sync_created_changed_and_pruned_is_told_and_the_last_five_are_kept() {
+    let stage = Stage::new();
+    for name in ["east", "south", "west"] {
+        stage.repo.write(&format!("{name}.yaml"), cluster(name, 1));
+    }
+    stage.apply("west", 1).await;
+    let first = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "  prune: true\n").await;
+    stage.applied(&first).await;
+    stage.repo.write("east.yaml", cluster("east", 2));
+    stage.repo.write("north.yaml", cluster("north", 2));
+    stage.repo.remove("south.yaml");
+    let second = stage.repo.push();
+    stage.applied(&second).await;
+    let status = stage.source().await.status.unwrap();
+    let told = |changes: &[SourceChange]| {
+        let all = changes.iter().map(|change| {
+            assert!(change.time.starts_with("20"), "{change:?}");
+            let lists = change
+                .lists()
+                .map(|(what, names)| format!("{what} {names:?}"));
+            (change.revision.clone(), lists.join(" "))
+        });
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&status.changes),
+        [
+            (
+                first,
+                r#"created ["east", "south"] configured [] taken over ["west"] pruned []"#
+            ),
+            (
+                second,
+                r#"created ["north"] configured ["east"] taken over [] pruned ["south"]"#
+            ),
+        ]
+        .map(|(commit, text)| (commit, text.to_owned()))
+    );
+    // A failure in between changes nothing of that; what comes later pushes the oldest out.
+    for replicas in 3..8 {
+        stage.repo.write("east.yaml", cluster("east", replicas));
+        let commit = stage.repo.push();
+        stage.applied(&commit).await;
+    }
+    let changes = stage.source().await.status.unwrap().changes;
+    assert_eq!(changes.len(), 5);
+    assert!(changes.iter().all(|change| change.configured == ["east"]));
+    // A commit that changes no cluster leaves no trace.
+    stage.repo.write("README.md", "x");
+    let commit = stage.repo.push();
+    stage.applied(&commit).await;
+    assert_eq!(stage.source().await.status.unwrap().changes, changes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_was_applied_before_signatures_were_asked_for_is_told_truly() {
+    let stage = Stage::new();
+    let alice = Key::new(&["ed25519"]);
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&commit).await;
+    stage.declare(&daemon.url(), &verify(&[&alice])).await;
+    let ready = stage.until("Unverified").await;
+    let begin = format!(
+        "commit {} is in force, but is not signed as spec.verify asks: it is not signed; sign it with a key of spec.verify",
+        &commit[..10]
+    );
+    assert!(ready.message.starts_with(&begin), "{}", ready.message);
+    for (part, there) in [
+        ("it was applied before spec.verify asked for that", true),
+        ("because nothing is undone (last success 20", true),
+        ("not applied", false),
+    ] {
+        assert_eq!(ready.message.contains(part), there, "{}", ready.message);
+    }
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    let signed = stage.repo.push_signed(&alice);
+    stage.applied(&signed).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -655,10 +770,12 @@ async fn what_somebody_else_manages_is_a_conflict_until_it_is_the_same() {
     let daemon = Daemon::start(&stage.repo.served());
     stage.declare(&daemon.url(), "").await;
     let ready = stage.until("Conflict").await;
+    let told = "is not applied: 1 conflict; nothing was applied so far";
+    assert!(ready.message.ends_with(told), "{}", ready.message);
+    let faults = stage.source().await.status.unwrap().faults;
     assert!(
-        ready.message.contains("stored as `apply`"),
-        "{}",
-        ready.message
+        faults[0].to_string().contains("stored as `apply`"),
+        "{faults:?}"
     );
     assert_eq!(stage.clusters().await.len(), 1);
     stage.apply("east", 1).await;

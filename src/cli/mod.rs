@@ -167,10 +167,10 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
             } else {
                 apply::run(&session, &args, &found.clusters).await?;
             }
-            sources::apply(&session, &args, &found.sources).await?;
+            let told = sources::apply(&session, &args, &found.sources).await?;
             if args.wait && args.dry_run.is_none() {
                 let timeout = args.timeout.get();
-                apply::settle(&session, &found.clusters, &found.sources, timeout).await?;
+                apply::settle(&session, &found.clusters, &told, timeout).await?;
             }
             Ok(())
         }

@@ -44,7 +44,7 @@ pub enum Error {
     #[error("{0}")]
     NoFolder(String),
     /// The commit is not signed as it must be.
-    #[error("commit {} is not applied: {why}", .commit.get(..10).unwrap_or(.commit))]
+    #[error("{why}")]
     Unverified {
         /// The commit, in hex.
         commit: String,

@@ -6,6 +6,7 @@ mod seal;
 mod sync;
 #[cfg(test)]
 mod tests;
+pub(super) mod told;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,9 @@ use super::output::{self, Form};
 use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::missing;
-use crate::api::{Condition, ConditionType, Metadata, Source, SourceSpec, Version, version};
+use crate::api::{
+    Condition, ConditionType, Metadata, Source, SourceChange, SourceSpec, Version, version,
+};
 use crate::names;
 use crate::status::source::short;
 use crate::store::{self, By, Outcome};
@@ -111,8 +114,8 @@ pub fn references(world: &World, names: &[String]) -> Result<Vec<String>> {
 }
 
 /// Stores the sources, which are valid, and tells what became of each. Clusters that come along
-/// are stored before, and have warned already.
-pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Result {
+/// are stored before, and have warned already. What each source had told of changes before.
+pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Result<Told> {
     let all = store::sources::list(&session.engine).await?;
     for source in wanted {
         let by = By {
@@ -137,14 +140,22 @@ pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Re
         let line = format!("{} {what}{note}", reference(&source.metadata.name));
         session.terminal.done(&line)?;
     }
-    Ok(())
+    let told = wanted.iter().map(|source| {
+        let name = source.metadata.name.clone();
+        let changes = told::changes(all.get(&name));
+        (name, changes)
+    });
+    Ok(told.collect())
 }
 
-/// Waits until sources that were stored are in sync.
-pub async fn settle(session: &Session, wanted: &[Source], deadline: Instant) -> Result {
-    for source in wanted {
+/// Changes that sources told of before something was asked of them, by name.
+pub type Told = BTreeMap<String, Vec<SourceChange>>;
+
+/// Waits until sources that were stored are in sync, and tells what that changed.
+pub async fn settle(session: &Session, told: &Told, deadline: Instant) -> Result {
+    for (name, before) in told {
         let left = deadline.saturating_duration_since(Instant::now());
-        sync::wait(session, &source.metadata.name, None, left).await?;
+        sync::wait(session, name, None, before, left).await?;
     }
     Ok(())
 }
