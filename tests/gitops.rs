@@ -363,4 +363,10 @@ async fn faults_and_changes_of_a_repository_stand_on_a_line_each() {
         shown["status"]["changes"][1]["pruned"][0], "south",
         "{shown}"
     );
+    // Also with prune: what was applied stays, and that is said.
+    let output = stage.skep(&["delete", "source/shop"]).await;
+    assert_eq!(Stage::good(&output), "source/shop deleted\n");
+    let told = String::from_utf8(output.stderr).unwrap();
+    let stays = "what it applied stays: east, north; `skep delete east north` deletes it\n";
+    assert_eq!(told, stays);
 }

@@ -704,10 +704,201 @@ async fn a_file_that_goes_takes_its_cluster_along_only_with_prune_and_never_the_
     );
     // A folder that is gone is a mistake, not a wish.
     git(&stage.repo.work(), &["mv", "c", "d"]);
-    stage.repo.push();
+    let moved = stage.repo.push();
     let ready = stage.until("NotFound").await;
-    assert!(ready.message.contains("no folder `c`"), "{}", ready.message);
+    let told = format!(
+        "commit {} is not applied: it has no folder `c`: check spec.path and spec.ref; commit {} stays in force (last success 20",
+        &moved[..10],
+        &commit[..10]
+    );
+    assert!(ready.message.starts_with(&told), "{}", ready.message);
+    assert_eq!(stage.source().await.status.unwrap().failed_revision, moved);
     assert_eq!(stage.clusters().await.len(), 2);
+    // So is one without a manifest, and one whose manifests declare nothing.
+    stage.repo.write("c/README.md", "x");
+    let bare = stage.repo.push();
+    let begin = Instant::now();
+    while stage.source().await.status.unwrap().failed_revision != bare {
+        assert!(begin.elapsed() < Duration::from_secs(600));
+        sleep(Duration::from_millis(200)).await;
+    }
+    let ready = stage.ready().await;
+    for part in [
+        "holds no *.yaml, *.yml or *.json file",
+        "nothing is deleted",
+    ] {
+        assert!(ready.message.contains(part), "{}", ready.message);
+    }
+    stage.repo.write("c/none.yaml", "# all gone\n");
+    stage.repo.push();
+    stage.until("InvalidManifest").await;
+    let faults = stage.source().await.status.unwrap().faults;
+    assert_eq!(
+        faults[0].to_string(),
+        "the manifests declare no service cluster (nothing is deleted; to remove everything, delete the source and its clusters)"
+    );
+    assert_eq!(stage.clusters().await.len(), 2);
+    assert_eq!(stage.source().await.status.unwrap().revision, commit);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_spec_moves_to_and_that_is_wrong_leaves_what_the_commit_brought_before() {
+    let stage = Stage::new();
+    stage.repo.write("c/east.yaml", cluster("east", 1));
+    stage.repo.write("f/source.yaml", source("https://a/b", ""));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    let prune = |path: &str| format!("  path: {path}\n  prune: true\n");
+    stage.declare(&daemon.url(), &prune("c")).await;
+    stage.applied(&commit).await;
+    let short = &commit[..10];
+    for (path, reason, why) in [
+        (
+            "none",
+            "NotFound",
+            "it has no folder `none`: check spec.path and spec.ref",
+        ),
+        ("f", "InvalidManifest", "1 fault in its manifests"),
+    ] {
+        stage.declare(&daemon.url(), &prune(path)).await;
+        let ready = stage.until(reason).await;
+        let told = format!(
+            "commit {short} is in force, but cannot be applied anew: {why}; what it brought before stays (last success 20"
+        );
+        assert!(ready.message.starts_with(&told), "{}", ready.message);
+        assert_eq!(stage.clusters().await["east"], owned(1));
+    }
+    let faults = stage.source().await.status.unwrap().faults;
+    let told = faults[0].to_string();
+    let begin = "f/source.yaml: source/shop: a source applies service clusters only (";
+    assert!(told.starts_with(begin), "{told}");
+    // A branch that does not exist is told by its name, and deletes nothing either.
+    let branch = prune("c") + "  ref: release\n";
+    stage.declare(&daemon.url(), &branch).await;
+    let ready = stage.until("NotFound").await;
+    for part in [
+        "no branch or tag `release`",
+        "stays in force (last success 20",
+    ] {
+        assert!(ready.message.contains(part), "{}", ready.message);
+    }
+    assert_eq!(stage.clusters().await["east"], owned(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_sources_of_one_cluster_are_told_and_the_first_one_keeps_it() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    let other = source(&daemon.url(), "").replace("name: shop", "name: other");
+    stage.store(&other).await;
+    let begin = Instant::now();
+    while !stage.clusters().await.contains_key("east") {
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(200)).await;
+    }
+    stage.declare(&daemon.url(), "").await;
+    let ready = stage.until("Conflict").await;
+    let told = format!(
+        "commit {} is not applied: 1 conflict; nothing was applied so far",
+        &commit[..10]
+    );
+    assert_eq!(ready.message, told);
+    let faults = stage.source().await.status.unwrap().faults;
+    assert_eq!(
+        faults[0].to_string(),
+        "servicecluster/east is managed by source/other already: let one of the two repositories declare it"
+    );
+    assert_eq!(stage.clusters().await["east"].1, "source/other");
+    // What a source leaves behind is the other's.
+    store::sources::delete(&stage.sim.engine(), "other")
+        .await
+        .unwrap();
+    stage.applied(&commit).await;
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    let changes = stage.source().await.status.unwrap().changes;
+    assert_eq!(changes[0].taken_over, ["east"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_metric_says_not_ready_whenever_the_condition_does() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    let rare = source(&daemon.url(), "").replace("30s", "24h");
+    stage.store(&rare).await;
+    stage.applied(&commit).await;
+    let is = async |value: u8| {
+        let line = format!("skep_source_ready{{source=\"shop\"}} {value}");
+        let begin = Instant::now();
+        while !stage.telemetry.text().contains(&line) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "{line}");
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    is(1).await;
+    // Nobody looks at the repository here: a stack takes the cluster.
+    let engine = stage.sim.engine();
+    let labels = [
+        (names::LABEL_KIND, names::KIND),
+        (names::LABEL_STACK, "app"),
+    ];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let labels = BTreeMap::from(labels);
+    let text = cluster("east", 1);
+    let made = engine.create_config("app_east", &labels, text.as_bytes());
+    let id = made.await.unwrap();
+    let ready = stage.until("Conflict").await;
+    let told = format!(
+        "commit {} is in force, but cannot be applied anew: 1 conflict; what it brought before stays (last success 20",
+        &commit[..10]
+    );
+    assert!(ready.message.starts_with(&told), "{}", ready.message);
+    is(0).await;
+    engine.remove_config(&id).await.unwrap();
+    stage.until("Applied").await;
+    is(1).await;
+    // Nor here: the newest manifest of the source is invalid, the one before it is followed.
+    let labels = BTreeMap::from([(names::LABEL_KIND.to_owned(), "Source".to_owned())]);
+    let broken = source("ssh://a/b", "");
+    let made = engine.create_config("source.shop.9", &labels, broken.as_bytes());
+    let id = made.await.unwrap();
+    stage.until("InvalidSource").await;
+    is(0).await;
+    engine.remove_config(&id).await.unwrap();
+    stage.until("Applied").await;
+    is(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_starts_while_the_server_is_away_knows_the_last_success() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&commit).await;
+    drop(daemon);
+    stage.until("FetchFailed").await;
+    let next = Telemetry::new();
+    let _next = operator(&stage.sim, &next, "none".into(), 1);
+    let begin = Instant::now();
+    let success = loop {
+        let text = next.text();
+        let name = "skep_source_last_success_timestamp_seconds{source=\"shop\"} ";
+        if let Some(line) = text.lines().find_map(|line| line.strip_prefix(name)) {
+            break line.parse::<i64>().unwrap();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(200)).await;
+    };
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_secs();
+    assert!(now.abs_diff(success.unsigned_abs()) < 120, "{success}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -171,7 +171,12 @@ fn ready(declared: &DeclaredSource, outcome: &Outcome, status: &SourceStatus) ->
 /// Why something failed, of which commit, and what holds on meanwhile.
 fn failed(reason: &str, message: &str, commit: Option<&str>, status: &SourceStatus) -> String {
     let Some(commit) = commit else {
-        return format!("{message}; {}", in_force(status));
+        let again = if reason == "FetchFailed" {
+            "; it is tried again"
+        } else {
+            ""
+        };
+        return format!("{message}{again}; {}", in_force(status));
     };
     let short = short(commit);
     let success = &status.last_success;
@@ -278,7 +283,7 @@ mod tests {
         let ready = &bad.conditions[1];
         assert_eq!(
             ready.message,
-            "nobody answers; commit 0123456789 stays in force (last success T1)"
+            "nobody answers; it is tried again; commit 0123456789 stays in force (last success T1)"
         );
         assert_eq!(
             (

@@ -94,8 +94,14 @@ fn told(
 ) {
     line(text, "Revision", &status.revision);
     line(text, "Not applied", &status.failed_revision);
+    let well = ready(source).is_some_and(|ready| ready.status == ConditionStatus::True);
     let success = match age(&status.last_success, now).as_str() {
         "" => String::new(),
+        // While all is well and nothing changes it is written now and then only.
+        ago if well => format!(
+            "{} ({ago} ago; written every 10 minutes)",
+            status.last_success
+        ),
         ago => format!("{} ({ago} ago)", status.last_success),
     };
     line(text, "Last success", &success);
@@ -105,7 +111,7 @@ fn told(
     section(text, "Conditions", &conditions);
     let faults = told::of_status(status);
     if !faults.is_empty() {
-        section(text, "Manifest faults", &indented(&faults.join("\n")));
+        section(text, "Not applied because", &indented(&faults.join("\n")));
     }
 }
 
@@ -120,9 +126,10 @@ fn next(found: &DeclaredSource, source: &Source) -> String {
     let interval = source.spec.interval;
     let now = format!("`skep sync {}` looks at once", found.name);
     match ready(source) {
-        Some(ready) if ready.status != ConditionStatus::True => {
+        // The manifest before an invalid one is followed as ever.
+        Some(ready) if ready.status != ConditionStatus::True && found.faults.is_empty() => {
             let longest = interval.max(LONGEST_RETRY);
-            format!("after 5s at first, then ever more seldom, at most {longest} apart; {now}")
+            format!("5s after a failure, then after ever longer, {longest} at most; {now}")
         }
         _ => format!("each {interval}; {now}"),
     }

@@ -29,7 +29,7 @@ use crate::names;
 use crate::status::source::short;
 use crate::store::{self, By, Outcome};
 use crate::world::sources::{DeclaredSource, sources};
-use crate::world::{Stored as _, World};
+use crate::world::{Declared, Stored as _, World, declared};
 
 pub use describe::run as describe;
 pub use seal::{auth, hook};
@@ -164,7 +164,7 @@ pub async fn settle(session: &Session, told: &Told, deadline: Instant) -> Result
 pub async fn delete(session: &Session, args: &DeleteArgs, typed: &[String]) -> Result {
     let mut names = some(typed)?;
     let world = store::sources::configs(&session.engine).await?;
-    let declared = sources(&world);
+    let (declared, clusters) = (sources(&world), declared(&world));
     // What is sealed for one that is gone already goes too.
     let sealed = |name: &String| store::sources::is_sealed(&world, name);
     if args.ignore_not_found {
@@ -180,6 +180,14 @@ pub async fn delete(session: &Session, args: &DeleteArgs, typed: &[String]) -> R
         }
         let line = format!("{} deleted", reference(name));
         session.terminal.done(&line)?;
+        let left = managed(&clusters, name);
+        if !left.is_empty() {
+            // Elsewhere a deleted source takes along what it applied.
+            let (all, them) = (left.join(", "), left.join(" "));
+            session.terminal.note(&format!(
+                "what it applied stays: {all}; `skep delete {them}` deletes it"
+            ));
+        }
     }
     Ok(())
 }
@@ -247,6 +255,14 @@ pub(super) fn resource(declared: &DeclaredSource) -> Source {
     source.metadata.creation_timestamp = first.map(|revision| revision.created_at.clone());
     source.status.clone_from(&declared.status);
     source
+}
+
+/// The names of the clusters whose newest revision a source stored.
+fn managed(declared: &BTreeMap<String, Declared>, source: &str) -> Vec<String> {
+    let manager = names::source_manager(source);
+    let all = declared.values();
+    let own = all.filter(|cluster| cluster.newest().is_some_and(|n| n.manager() == manager));
+    own.map(|cluster| cluster.name.clone()).collect()
 }
 
 fn render(

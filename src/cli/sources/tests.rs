@@ -55,7 +55,7 @@ fn a_source_is_shown_with_its_revision_and_its_last_success() {
     );
     let text = describe::render(&found, &View::of(world), now).unwrap();
     for part in [
-        "Last success:   2026-01-10T11:59:01Z (59s ago)",
+        "Last success:   2026-01-10T11:59:01Z (59s ago; written every 10 minutes)",
         "Credentials:    none",
         "url: https://git.example.com/shop.git",
     ] {

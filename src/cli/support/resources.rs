@@ -47,7 +47,7 @@ pub(super) fn source(source: &Source) -> Source {
             _ => GONE.to_owned(),
         };
     }
-    for status in source.status.iter_mut() {
+    if let Some(status) = &mut source.status {
         for condition in &mut status.conditions {
             words::plain(&mut condition.message);
         }

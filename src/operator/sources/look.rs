@@ -225,10 +225,17 @@ fn clusters(revision: &git::Revision) -> Result<Vec<ServiceCluster>, Failure> {
             }),
         }
     }
-    let parsed = parse::together(texts);
+    let parsed = parse::together(texts.clone());
     faults.extend(parsed.faults.iter().map(SourceFault::from));
-    for source in &parsed.sources {
+    // Together they do not tell which file holds what.
+    let files = texts.into_iter().filter(|_| !parsed.sources.is_empty());
+    let sources = files.flat_map(|(path, text)| {
+        let sources = parse::together([(path, text)]).sources.into_iter();
+        sources.map(move |source| (path, source))
+    });
+    for (path, source) in sources {
         faults.push(SourceFault {
+            file: path.to_owned(),
             hint: "keep sources outside of spec.path and store them with `skep apply`".to_owned(),
             ..SourceFault::new(format!(
                 "source/{}: a source applies service clusters only",
@@ -238,7 +245,8 @@ fn clusters(revision: &git::Revision) -> Result<Vec<ServiceCluster>, Failure> {
     }
     if faults.is_empty() && parsed.clusters.is_empty() {
         faults.push(SourceFault {
-            hint: "to remove everything, delete the source and its clusters".to_owned(),
+            hint: "nothing is deleted; to remove everything, delete the source and its clusters"
+                .to_owned(),
             ..SourceFault::new("the manifests declare no service cluster")
         });
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::look::{Failure, Known};
-use super::tell::status_key;
+use super::tell::{last_success, status_key};
 use super::{Context, REASONS};
 use crate::api::{ServiceCluster, Source, SourceFault, SourceSpec};
 use crate::names;
@@ -111,8 +111,12 @@ impl Context {
             },
         };
         if looked {
-            self.book(name, &source.spec, &outcome, &mut known);
+            self.book(declared, &source.spec, &outcome, &mut known);
         }
+        // Not only a look can tell otherwise: somebody takes a cluster, or stores an invalid manifest.
+        let applied = matches!(outcome, Outcome::Applied { .. });
+        self.telemetry
+            .source_ready(name, applied && declared.faults.is_empty());
         let next = known.next;
         let (success, handled) = (known.last_success.clone(), known.handled.clone());
         self.known().insert(name.clone(), known);
@@ -139,7 +143,7 @@ impl Context {
         outcome: &Outcome,
         asked: &str,
     ) -> Result<Action, Error> {
-        self.telemetry.source_rests(&declared.name);
+        self.telemetry.source_ready(&declared.name, false);
         let held = self
             .tell(declared, outcome, "", asked, Duration::ZERO)
             .await?;
@@ -273,7 +277,14 @@ impl Context {
     }
 
     /// Books what came of a look: metrics, and when to look again.
-    fn book(&self, name: &str, spec: &SourceSpec, outcome: &Outcome, known: &mut Known) {
+    fn book(
+        &self,
+        declared: &DeclaredSource,
+        spec: &SourceSpec,
+        outcome: &Outcome,
+        known: &mut Known,
+    ) {
+        let name = &declared.name;
         let interval = spec.interval.get();
         let wait = if let Outcome::Failed {
             reason,
@@ -289,7 +300,7 @@ impl Context {
                 .collect();
             known.failures = known.failures.saturating_add(1);
             self.telemetry
-                .source_looked(name, Some(reason), since_epoch());
+                .source_looked(name, Some(reason), last_success(declared));
             tracing::warn!(source = %name, %reason, %message, ?faults, "the source could not be applied");
             let backoff = Backoff {
                 base: FIRST.min(interval),

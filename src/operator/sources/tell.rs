@@ -125,9 +125,16 @@ fn is_news(told: Option<&SourceStatus>, status: &SourceStatus) -> bool {
     if timeless(told) != timeless(status) {
         return true;
     }
-    let seconds = |text: &str| {
-        let format = &time::format_description::well_known::Rfc3339;
-        time::OffsetDateTime::parse(text, format).map_or(0, time::OffsetDateTime::unix_timestamp)
-    };
     seconds(&status.last_success) - seconds(&told.last_success) >= HEARTBEAT
+}
+
+/// When a source last went well, as its status tells, in seconds since 1970; 0: never.
+pub(super) fn last_success(declared: &DeclaredSource) -> i64 {
+    let status = declared.status.as_ref();
+    status.map_or(0, |status| seconds(&status.last_success))
+}
+
+fn seconds(text: &str) -> i64 {
+    let format = &time::format_description::well_known::Rfc3339;
+    time::OffsetDateTime::parse(text, format).map_or(0, time::OffsetDateTime::unix_timestamp)
 }
