@@ -873,6 +873,47 @@ async fn the_metric_says_not_ready_whenever_the_condition_does() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_engine_refuses_in_the_middle_is_told_with_what_was_done_before() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let first = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&first).await;
+    // The proxies of east come up first; nobody else stores a config.
+    sleep(Duration::from_secs(5)).await;
+    stage.repo.write("a.yaml", cluster("a", 1));
+    stage.repo.write("b.yaml", cluster("b", 1));
+    let second = stage.repo.push();
+    stage.sim.fault(|faults| {
+        for after in [1, 0] {
+            faults.fail("POST /configs/create", after, 400, "no room for that");
+        }
+    });
+    let ready = stage.until("ApplyFailed").await;
+    let (new, old) = (&second[..10], &first[..10]);
+    let begin = format!("commit {new} is not applied to the end: ");
+    assert!(ready.message.starts_with(&begin), "{}", ready.message);
+    let end = format!("; commit {old} was the last that was (last success 20");
+    for part in ["no room for that", &end] {
+        assert!(ready.message.contains(part), "{}", ready.message);
+    }
+    let status = stage.source().await.status.unwrap();
+    assert_eq!(
+        (&status.revision, &status.failed_revision),
+        (&first, &second)
+    );
+    let created = |status: &skep::api::SourceStatus| {
+        let all = status.changes.iter().map(|change| change.created.join(" "));
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(created(&status), ["east", "a"]);
+    stage.applied(&second).await;
+    let status = stage.source().await.status.unwrap();
+    assert_eq!(created(&status), ["east", "a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_operator_that_starts_while_the_server_is_away_knows_the_last_success() {
     let stage = Stage::new();
     stage.repo.write("east.yaml", cluster("east", 1));

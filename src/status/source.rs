@@ -188,9 +188,12 @@ fn failed(reason: &str, message: &str, commit: Option<&str>, status: &SourceStat
         _ if commit == status.revision => format!(
             "commit {short} is in force, but cannot be applied anew: {message}; what it brought before stays (last success {success})"
         ),
+        "ApplyFailed" if status.revision.is_empty() => {
+            format!("commit {short} is not applied to the end: {message}; it is tried again")
+        }
         "ApplyFailed" => format!(
-            "commit {short} is not applied to the end: {message}; {}",
-            in_force(status)
+            "commit {short} is not applied to the end: {message}; it is tried again; commit {} was the last that was (last success {success})",
+            self::short(&status.revision)
         ),
         _ => format!(
             "commit {short} is not applied: {message}; {}",
@@ -294,5 +297,20 @@ mod tests {
         );
         // The same failure again is the same status.
         assert_eq!(after(Some(bad.clone()), &failed, "T3"), bad);
+    }
+
+    #[test]
+    fn of_a_sync_that_changes_much_the_first_names_are_kept_and_the_rest_counted() {
+        let names = |count| (0..count).map(|n| format!("c{n}")).collect::<Vec<_>>();
+        let change = SourceChange {
+            created: names(40),
+            configured: names(30),
+            pruned: names(7),
+            more: 1,
+            ..SourceChange::default()
+        };
+        let kept = bounded(&change);
+        let counts = kept.lists().map(|(_, names)| names.len());
+        assert_eq!((counts, kept.more), ([40, 10, 0, 0], 28));
     }
 }
