@@ -353,6 +353,21 @@ async fn faults_and_changes_of_a_repository_stand_on_a_line_each() {
     let events = Stage::good(&stage.skep(&["events", "source/shop"]).await);
     let row = events.lines().find(|line| line.contains("condition/Ready"));
     assert!(row.unwrap().contains("the first: c/a.yaml:"), "{events}");
+    // Another source's failure keeps nobody from being told of this one.
+    let none = source
+        .replace("name: shop", "name: none")
+        .replace("path: c", "path: d");
+    let none = stage.write("none.yaml", &none);
+    Stage::good(&stage.skep(&["apply", "-f", &none]).await);
+    let told = Stage::bad(&stage.skep(&["sync", "none", "shop"]).await, 1);
+    let both = [
+        "error: source/none: NotFound: commit",
+        "error: source/shop: InvalidManifest: commit",
+    ];
+    for begin in both {
+        let lines = told.lines().filter(|line| line.starts_with(begin));
+        assert_eq!(lines.count(), 1, "{told}");
+    }
     // A schema that editors use knows all of it.
     let shown = Stage::good(&stage.skep(&["get", "source/shop", "-o", "json"]).await);
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();

@@ -35,11 +35,19 @@ pub async fn run(session: &Session, args: &SyncArgs) -> Result {
         let token = token.clone();
         asked.push((name, Request { token, generation }));
     }
+    // One that fails says nothing of the next.
+    let mut failures = Vec::new();
     for (name, request) in &asked {
         let before = told::changes(before.get(name.as_str()));
-        wait(session, name, Some(request), &before, args.timeout.get()).await?;
+        match wait(session, name, Some(request), &before, args.timeout.get()).await {
+            Err(CliError::Failed(why)) => failures.push(why),
+            told => told?,
+        }
     }
-    Ok(())
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Failed(failures.join("\n")))
 }
 
 /// Waits until the operator has answered (a request, or the newest manifest), tells what that
