@@ -10,7 +10,7 @@ mod stage;
 use std::collections::BTreeMap;
 
 use repo::web::Web;
-use repo::{Repo, cluster};
+use repo::{Daemon, Repo, cluster};
 use skep::names;
 use stage::Stage;
 
@@ -57,7 +57,8 @@ async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() 
             .await,
     );
     let applied = format!("commit {} is applied: 1 service cluster\n", &first[..10]);
-    assert_eq!(told, format!("source/shop in sync: {applied}"));
+    let created = "servicecluster/east created\n";
+    assert_eq!(told, format!("{created}source/shop in sync: {applied}"));
     assert_eq!(
         Stage::good(&stage.skep(&["get", "-o", "name"]).await),
         "servicecluster/east\n"
@@ -72,7 +73,8 @@ async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() 
     // A day's interval: only a request brings the next commit.
     repo.write("west.yaml", cluster("west", 1));
     let second = repo.push();
-    Stage::good(&stage.skep(&["sync", "shop"]).await);
+    let told = Stage::good(&stage.skep(&["sync", "shop"]).await);
+    assert!(told.starts_with("servicecluster/west created\n"), "{told}");
     let shown = Stage::good(&stage.skep(&["get", "source", "shop", "-o", "json"]).await);
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["status"]["revision"], second.as_str());
@@ -81,7 +83,7 @@ async fn a_source_is_declared_watched_asked_and_deleted_from_the_command_line() 
     let table = Stage::good(&stage.skep(&["get", "sources"]).await);
     assert!(table.contains("True   Applied"), "{table}");
     let text = Stage::good(&stage.skep(&["describe", "source", "shop"]).await);
-    for part in ["Clusters:         east, west", "Credentials:      stored"] {
+    for part in ["  east  1 ", "  west  1 ", "Credentials:    stored"] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
     // A broken push is told by its file and line.
@@ -280,4 +282,109 @@ async fn the_pipelines_of_the_docs_check_plan_apply_and_fail_by_their_exit_codes
 fn the_manifests_of_the_docs_are_valid() {
     let source = &blocks("## Pulled: a Source", "yaml")[0];
     assert_eq!(skep::api::parse::manifests("docs", source).faults, []);
+}
+
+#[tokio::test]
+async fn faults_and_changes_of_a_repository_stand_on_a_line_each() {
+    let stage = Stage::new().await;
+    let repo = Repo::new();
+    repo.write("c/east.yaml", cluster("east", 1));
+    repo.write("c/south.yaml", cluster("south", 1));
+    let first = repo.push();
+    let daemon = Daemon::start(&repo.served());
+    let source = format!(
+        "apiVersion: skep.dev/v1\nkind: Source\nmetadata: {{name: shop}}\nspec:\n  url: {}\n  path: c\n  interval: 24h\n  prune: true\n",
+        daemon.url()
+    );
+    let file = stage.write("source.yaml", &source);
+    let apply = ["apply", "-f", &file, "--wait", "--timeout", "30s"];
+    let applied = |commit: &str, clusters: usize| {
+        let commit = &commit[..10];
+        format!("source/shop in sync: commit {commit} is applied: {clusters} service clusters\n")
+    };
+    let told = Stage::good(&stage.skep(&apply).await);
+    let created =
+        "source/shop created\nservicecluster/east created\nservicecluster/south created\n";
+    assert_eq!(told, format!("{created}{}", applied(&first, 2)));
+    let told = Stage::good(&stage.skep(&["sync", "shop"]).await);
+    assert_eq!(told, applied(&first, 2), "told twice");
+    repo.write("c/east.yaml", cluster("east", 2));
+    repo.write("c/north.yaml", cluster("north", 2));
+    repo.remove("c/south.yaml");
+    let second = repo.push();
+    let told = Stage::good(&stage.skep(&["sync", "shop"]).await);
+    let lines = "servicecluster/north created\nservicecluster/east configured\nservicecluster/south pruned\n";
+    assert_eq!(told, format!("{lines}{}", applied(&second, 2)));
+    let events = Stage::good(&stage.skep(&["events", "source/shop"]).await);
+    for (commit, what) in [
+        (&first, "created east, south"),
+        (&second, "created north; configured east; pruned south"),
+    ] {
+        let object = format!("revision/{}", &commit[..10]);
+        let row = events.lines().find(|line| line.contains(&object)).unwrap();
+        assert!(row.contains("Synced") && row.ends_with(what), "{row}");
+    }
+    // Two broken files: one line a fault, wherever they are shown.
+    repo.write("c/a.yaml", "kind: ServiceCluster\nmetadata: {nam: x}\n");
+    repo.write("c/b.yaml", cluster("east", 1));
+    let third = repo.push();
+    let told = Stage::bad(&stage.skep(&["sync", "shop"]).await, 1);
+    let errors = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("error: "));
+        lines.map(str::to_owned).collect()
+    };
+    let lines = errors(&told);
+    let begin = format!(
+        "error: source/shop: InvalidManifest: commit {} is not applied: 4 faults in its manifests; commit {} stays in force",
+        &third[..10],
+        &second[..10]
+    );
+    assert!(lines[0].starts_with(&begin), "{told}");
+    assert_eq!(lines.len(), 5, "{told}");
+    for (line, file) in lines[1..].iter().zip(["a", "a", "a", "east"]) {
+        let begin = format!("error: c/{file}.yaml:");
+        assert!(line.starts_with(&begin), "{told}");
+    }
+    let wait = ["wait", "source/shop", "--timeout", "1s"];
+    let waited = Stage::bad(&stage.skep(&wait).await, 1);
+    assert_eq!(errors(&waited)[1..], lines[1..], "{waited}");
+    let text = Stage::good(&stage.skep(&["describe", "source", "shop"]).await);
+    for line in &lines[1..] {
+        let line = line.replace("error: ", "  ");
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    let events = Stage::good(&stage.skep(&["events", "source/shop"]).await);
+    let row = events.lines().find(|line| line.contains("condition/Ready"));
+    assert!(row.unwrap().contains("the first: c/a.yaml:"), "{events}");
+    // Another source's failure keeps nobody from being told of this one.
+    let none = source
+        .replace("name: shop", "name: none")
+        .replace("path: c", "path: d");
+    let none = stage.write("none.yaml", &none);
+    Stage::good(&stage.skep(&["apply", "-f", &none]).await);
+    let told = Stage::bad(&stage.skep(&["sync", "none", "shop"]).await, 1);
+    let both = [
+        "error: source/none: NotFound: commit",
+        "error: source/shop: InvalidManifest: commit",
+    ];
+    for begin in both {
+        let lines = told.lines().filter(|line| line.starts_with(begin));
+        assert_eq!(lines.count(), 1, "{told}");
+    }
+    // A schema that editors use knows all of it.
+    let shown = Stage::good(&stage.skep(&["get", "source/shop", "-o", "json"]).await);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let validator = jsonschema::validator_for(&skep::api::schema::source()).unwrap();
+    assert!(validator.is_valid(&shown), "{shown}");
+    assert_eq!(shown["status"]["faults"][0]["file"], "c/a.yaml", "{shown}");
+    assert_eq!(
+        shown["status"]["changes"][1]["pruned"][0], "south",
+        "{shown}"
+    );
+    // Also with prune: what was applied stays, and that is said.
+    let output = stage.skep(&["delete", "source/shop"]).await;
+    assert_eq!(Stage::good(&output), "source/shop deleted\n");
+    let told = String::from_utf8(output.stderr).unwrap();
+    let stays = "what it applied stays: east, north; `skep delete east north` deletes it\n";
+    assert_eq!(told, stays);
 }

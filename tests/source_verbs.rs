@@ -157,7 +157,10 @@ async fn a_source_is_waited_for_and_its_events_are_told() {
     let made = engine.create_config("source.shop.9", &labels, broken.as_bytes());
     made.await.unwrap();
     let told = Stage::bad(&wait("condition=Ready", "60s").await, 1);
-    assert!(told.contains("its newest manifest is invalid: "), "{told}");
+    assert!(
+        told.contains("its newest manifest is invalid:\nerror: "),
+        "{told}"
+    );
     let told = Stage::bad(&wait("delete", "1s").await, 1);
     assert!(told.contains("still declared"), "{told}");
     Stage::good(&stage.skep(&["delete", "source", "shop"]).await);

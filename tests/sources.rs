@@ -10,7 +10,7 @@ use std::time::Duration;
 use repo::web::Web;
 use repo::{Daemon, Key, Repo, cluster, git};
 use sim::{Sim, settings};
-use skep::api::{Condition, ConditionStatus, parse};
+use skep::api::{Condition, ConditionStatus, SourceChange, parse};
 use skep::certs::SealingKey;
 use skep::control::server::Server;
 use skep::operator::telemetry::Telemetry;
@@ -396,15 +396,21 @@ async fn one_broken_manifest_keeps_the_whole_revision_out() {
     stage.repo.write("south.yaml", cluster("east", 7));
     let bad = stage.repo.push();
     let ready = stage.until("InvalidManifest").await;
+    let (new, old) = (&bad[..10], &good[..10]);
+    let message = format!(
+        "commit {new} is not applied: 4 faults in its manifests; commit {old} stays in force (last success 20"
+    );
+    assert!(ready.message.starts_with(&message), "{}", ready.message);
+    let status = stage.source().await.status.unwrap();
+    let faults: Vec<String> = status.faults.iter().map(ToString::to_string).collect();
     for part in [
         "north.yaml:2:12: metadata.nam: ",
         "`apiVersion` is missing",
-        ": metadata.name: `east` is declared twice, first in east.yaml:",
-        "stays in force",
+        "south.yaml:3:18: metadata.name: `east` is declared twice, first in east.yaml:3:18",
     ] {
-        assert!(ready.message.contains(part), "{part} in {}", ready.message);
+        let lines = faults.iter().filter(|line| line.contains(part));
+        assert_eq!(lines.count(), 1, "{part} in {faults:#?}");
     }
-    let status = stage.source().await.status.unwrap();
     assert_eq!((status.revision, status.failed_revision), (good, bad));
     let clusters = stage.clusters().await;
     assert_eq!(
@@ -423,6 +429,115 @@ async fn one_broken_manifest_keeps_the_whole_revision_out() {
     stage.applied(&mended).await;
     let clusters = stage.clusters().await;
     assert_eq!((clusters.len(), &clusters["east"]), (1, &owned(5)));
+    assert_eq!(stage.source().await.status.unwrap().faults, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_faults_are_counted_and_the_first_of_them_listed() {
+    let stage = Stage::new();
+    let long = "x".repeat(2_000);
+    for number in 0..1_000 {
+        let broken = format!("kind: ServiceCluster\nmetadata: {{name: e{number}, {long}: 1}}\n");
+        stage.repo.write(&format!("{number:04}.yaml"), broken);
+    }
+    stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    let ready = stage.until("InvalidManifest").await;
+    let status = stage.source().await.status.unwrap();
+    assert_eq!(status.faults.len(), 20);
+    let count = status.more_faults + 20;
+    assert!(count >= 1_000, "{count}");
+    let told =
+        format!("is not applied: {count} faults in its manifests; nothing was applied so far");
+    assert!(ready.message.ends_with(&told), "{}", ready.message);
+    let size = serde_json::to_string(&status).unwrap().len();
+    assert!(size < 64 << 10, "{size}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sync_created_changed_and_pruned_is_told_and_the_last_five_are_kept() {
+    let stage = Stage::new();
+    for name in ["east", "south", "west"] {
+        stage.repo.write(&format!("{name}.yaml"), cluster(name, 1));
+    }
+    stage.apply("west", 1).await;
+    let first = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "  prune: true\n").await;
+    stage.applied(&first).await;
+    stage.repo.write("east.yaml", cluster("east", 2));
+    stage.repo.write("north.yaml", cluster("north", 2));
+    stage.repo.remove("south.yaml");
+    let second = stage.repo.push();
+    stage.applied(&second).await;
+    let status = stage.source().await.status.unwrap();
+    let told = |changes: &[SourceChange]| {
+        let all = changes.iter().map(|change| {
+            assert!(change.time.starts_with("20"), "{change:?}");
+            let lists = change
+                .lists()
+                .map(|(what, names)| format!("{what} {names:?}"));
+            (change.revision.clone(), lists.join(" "))
+        });
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&status.changes),
+        [
+            (
+                first,
+                r#"created ["east", "south"] configured [] taken over ["west"] pruned []"#
+            ),
+            (
+                second,
+                r#"created ["north"] configured ["east"] taken over [] pruned ["south"]"#
+            ),
+        ]
+        .map(|(commit, text)| (commit, text.to_owned()))
+    );
+    // A failure in between changes nothing of that; what comes later pushes the oldest out.
+    for replicas in 3..8 {
+        stage.repo.write("east.yaml", cluster("east", replicas));
+        let commit = stage.repo.push();
+        stage.applied(&commit).await;
+    }
+    let changes = stage.source().await.status.unwrap().changes;
+    assert_eq!(changes.len(), 5);
+    assert!(changes.iter().all(|change| change.configured == ["east"]));
+    // A commit that changes no cluster leaves no trace.
+    stage.repo.write("README.md", "x");
+    let commit = stage.repo.push();
+    stage.applied(&commit).await;
+    assert_eq!(stage.source().await.status.unwrap().changes, changes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_was_applied_before_signatures_were_asked_for_is_told_truly() {
+    let stage = Stage::new();
+    let alice = Key::new(&["ed25519"]);
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&commit).await;
+    stage.declare(&daemon.url(), &verify(&[&alice])).await;
+    let ready = stage.until("Unverified").await;
+    let begin = format!(
+        "commit {} is in force, but is not signed as spec.verify asks: it is not signed; sign it with a key of spec.verify",
+        &commit[..10]
+    );
+    assert!(ready.message.starts_with(&begin), "{}", ready.message);
+    for (part, there) in [
+        ("it was applied before spec.verify asked for that", true),
+        ("because nothing is undone (last success 20", true),
+        ("not applied", false),
+    ] {
+        assert_eq!(ready.message.contains(part), there, "{}", ready.message);
+    }
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    let signed = stage.repo.push_signed(&alice);
+    stage.applied(&signed).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -589,10 +704,242 @@ async fn a_file_that_goes_takes_its_cluster_along_only_with_prune_and_never_the_
     );
     // A folder that is gone is a mistake, not a wish.
     git(&stage.repo.work(), &["mv", "c", "d"]);
-    stage.repo.push();
+    let moved = stage.repo.push();
     let ready = stage.until("NotFound").await;
-    assert!(ready.message.contains("no folder `c`"), "{}", ready.message);
+    let told = format!(
+        "commit {} is not applied: it has no folder `c`: check spec.path and spec.ref; commit {} stays in force (last success 20",
+        &moved[..10],
+        &commit[..10]
+    );
+    assert!(ready.message.starts_with(&told), "{}", ready.message);
+    assert_eq!(stage.source().await.status.unwrap().failed_revision, moved);
     assert_eq!(stage.clusters().await.len(), 2);
+    // So is one without a manifest, and one whose manifests declare nothing.
+    stage.repo.write("c/README.md", "x");
+    let bare = stage.repo.push();
+    let begin = Instant::now();
+    while stage.source().await.status.unwrap().failed_revision != bare {
+        assert!(begin.elapsed() < Duration::from_secs(600));
+        sleep(Duration::from_millis(200)).await;
+    }
+    let ready = stage.ready().await;
+    for part in [
+        "holds no *.yaml, *.yml or *.json file",
+        "nothing is deleted",
+    ] {
+        assert!(ready.message.contains(part), "{}", ready.message);
+    }
+    stage.repo.write("c/none.yaml", "# all gone\n");
+    stage.repo.push();
+    stage.until("InvalidManifest").await;
+    let faults = stage.source().await.status.unwrap().faults;
+    assert_eq!(
+        faults[0].to_string(),
+        "the manifests declare no service cluster (nothing is deleted; to remove everything, delete the source and its clusters)"
+    );
+    assert_eq!(stage.clusters().await.len(), 2);
+    assert_eq!(stage.source().await.status.unwrap().revision, commit);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_spec_moves_to_and_that_is_wrong_leaves_what_the_commit_brought_before() {
+    let stage = Stage::new();
+    stage.repo.write("c/east.yaml", cluster("east", 1));
+    stage.repo.write("f/source.yaml", source("https://a/b", ""));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    let prune = |path: &str| format!("  path: {path}\n  prune: true\n");
+    stage.declare(&daemon.url(), &prune("c")).await;
+    stage.applied(&commit).await;
+    let short = &commit[..10];
+    for (path, reason, why) in [
+        (
+            "none",
+            "NotFound",
+            "it has no folder `none`: check spec.path and spec.ref",
+        ),
+        ("f", "InvalidManifest", "1 fault in its manifests"),
+    ] {
+        stage.declare(&daemon.url(), &prune(path)).await;
+        let ready = stage.until(reason).await;
+        let told = format!(
+            "commit {short} is in force, but cannot be applied anew: {why}; what it brought before stays (last success 20"
+        );
+        assert!(ready.message.starts_with(&told), "{}", ready.message);
+        assert_eq!(stage.clusters().await["east"], owned(1));
+    }
+    let faults = stage.source().await.status.unwrap().faults;
+    let told = faults[0].to_string();
+    let begin = "f/source.yaml: source/shop: a source applies service clusters only (";
+    assert!(told.starts_with(begin), "{told}");
+    // A branch that does not exist is told by its name, and deletes nothing either.
+    let branch = prune("c") + "  ref: release\n";
+    stage.declare(&daemon.url(), &branch).await;
+    let ready = stage.until("NotFound").await;
+    for part in [
+        "no branch or tag `release`",
+        "stays in force (last success 20",
+    ] {
+        assert!(ready.message.contains(part), "{}", ready.message);
+    }
+    assert_eq!(stage.clusters().await["east"], owned(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_sources_of_one_cluster_are_told_and_the_first_one_keeps_it() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    let other = source(&daemon.url(), "").replace("name: shop", "name: other");
+    stage.store(&other).await;
+    let begin = Instant::now();
+    while !stage.clusters().await.contains_key("east") {
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(200)).await;
+    }
+    stage.declare(&daemon.url(), "").await;
+    let ready = stage.until("Conflict").await;
+    let told = format!(
+        "commit {} is not applied: 1 conflict; nothing was applied so far",
+        &commit[..10]
+    );
+    assert_eq!(ready.message, told);
+    let faults = stage.source().await.status.unwrap().faults;
+    assert_eq!(
+        faults[0].to_string(),
+        "servicecluster/east is managed by source/other already: let one of the two repositories declare it"
+    );
+    assert_eq!(stage.clusters().await["east"].1, "source/other");
+    // What a source leaves behind is the other's.
+    store::sources::delete(&stage.sim.engine(), "other")
+        .await
+        .unwrap();
+    stage.applied(&commit).await;
+    assert_eq!(stage.clusters().await["east"], owned(1));
+    let changes = stage.source().await.status.unwrap().changes;
+    assert_eq!(changes[0].taken_over, ["east"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_metric_says_not_ready_whenever_the_condition_does() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    let rare = source(&daemon.url(), "").replace("30s", "24h");
+    stage.store(&rare).await;
+    stage.applied(&commit).await;
+    let is = async |value: u8| {
+        let line = format!("skep_source_ready{{source=\"shop\"}} {value}");
+        let begin = Instant::now();
+        while !stage.telemetry.text().contains(&line) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "{line}");
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    is(1).await;
+    // Nobody looks at the repository here: a stack takes the cluster.
+    let engine = stage.sim.engine();
+    let labels = [
+        (names::LABEL_KIND, names::KIND),
+        (names::LABEL_STACK, "app"),
+    ];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let labels = BTreeMap::from(labels);
+    let text = cluster("east", 1);
+    let made = engine.create_config("app_east", &labels, text.as_bytes());
+    let id = made.await.unwrap();
+    let ready = stage.until("Conflict").await;
+    let told = format!(
+        "commit {} is in force, but cannot be applied anew: 1 conflict; what it brought before stays (last success 20",
+        &commit[..10]
+    );
+    assert!(ready.message.starts_with(&told), "{}", ready.message);
+    is(0).await;
+    engine.remove_config(&id).await.unwrap();
+    stage.until("Applied").await;
+    is(1).await;
+    // Nor here: the newest manifest of the source is invalid, the one before it is followed.
+    let labels = BTreeMap::from([(names::LABEL_KIND.to_owned(), "Source".to_owned())]);
+    let broken = source("ssh://a/b", "");
+    let made = engine.create_config("source.shop.9", &labels, broken.as_bytes());
+    let id = made.await.unwrap();
+    stage.until("InvalidSource").await;
+    is(0).await;
+    engine.remove_config(&id).await.unwrap();
+    stage.until("Applied").await;
+    is(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_engine_refuses_in_the_middle_is_told_with_what_was_done_before() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let first = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&first).await;
+    // The proxies of east come up first; nobody else stores a config.
+    sleep(Duration::from_secs(5)).await;
+    stage.repo.write("a.yaml", cluster("a", 1));
+    stage.repo.write("b.yaml", cluster("b", 1));
+    let second = stage.repo.push();
+    stage.sim.fault(|faults| {
+        for after in [1, 0] {
+            faults.fail("POST /configs/create", after, 400, "no room for that");
+        }
+    });
+    let ready = stage.until("ApplyFailed").await;
+    let (new, old) = (&second[..10], &first[..10]);
+    let begin = format!("commit {new} is not applied to the end: ");
+    assert!(ready.message.starts_with(&begin), "{}", ready.message);
+    let end = format!("; commit {old} was the last that was (last success 20");
+    for part in ["no room for that", &end] {
+        assert!(ready.message.contains(part), "{}", ready.message);
+    }
+    let status = stage.source().await.status.unwrap();
+    assert_eq!(
+        (&status.revision, &status.failed_revision),
+        (&first, &second)
+    );
+    let created = |status: &skep::api::SourceStatus| {
+        let all = status.changes.iter().map(|change| change.created.join(" "));
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(created(&status), ["east", "a"]);
+    stage.applied(&second).await;
+    let status = stage.source().await.status.unwrap();
+    assert_eq!(created(&status), ["east", "a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_starts_while_the_server_is_away_knows_the_last_success() {
+    let stage = Stage::new();
+    stage.repo.write("east.yaml", cluster("east", 1));
+    let commit = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&commit).await;
+    drop(daemon);
+    stage.until("FetchFailed").await;
+    let next = Telemetry::new();
+    let _next = operator(&stage.sim, &next, "none".into(), 1);
+    let begin = Instant::now();
+    let success = loop {
+        let text = next.text();
+        let name = "skep_source_last_success_timestamp_seconds{source=\"shop\"} ";
+        if let Some(line) = text.lines().find_map(|line| line.strip_prefix(name)) {
+            break line.parse::<i64>().unwrap();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(200)).await;
+    };
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_secs();
+    assert!(now.abs_diff(success.unsigned_abs()) < 120, "{success}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -655,10 +1002,12 @@ async fn what_somebody_else_manages_is_a_conflict_until_it_is_the_same() {
     let daemon = Daemon::start(&stage.repo.served());
     stage.declare(&daemon.url(), "").await;
     let ready = stage.until("Conflict").await;
+    let told = "is not applied: 1 conflict; nothing was applied so far";
+    assert!(ready.message.ends_with(told), "{}", ready.message);
+    let faults = stage.source().await.status.unwrap().faults;
     assert!(
-        ready.message.contains("stored as `apply`"),
-        "{}",
-        ready.message
+        faults[0].to_string().contains("stored as `apply`"),
+        "{faults:?}"
     );
     assert_eq!(stage.clusters().await.len(), 1);
     stage.apply("east", 1).await;

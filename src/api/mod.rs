@@ -23,7 +23,7 @@ pub use changes::changed_fields;
 pub use condition::{Condition, ConditionStatus, ConditionType};
 pub use diagnostic::Diagnostic;
 pub use service_cluster::{Metadata, ServiceCluster, ServiceClusterSpec};
-pub use source::{Source, SourceSpec, SourceStatus, Verify};
+pub use source::{Source, SourceChange, SourceFault, SourceSpec, SourceStatus, Verify};
 pub use status::Status;
 pub use value::{ByteSize, Constraint, Cpus, HostPattern, Span, StringMap};
 pub use version::Version;

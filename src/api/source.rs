@@ -1,8 +1,11 @@
 //! The `Source` resource: a git repository whose manifests the operator applies.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Diagnostic;
 use super::condition::Condition;
 use super::service_cluster::Metadata;
 use super::value::Span;
@@ -109,7 +112,8 @@ pub struct SourceStatus {
     pub observed_generation: u64,
     /// The commit that was applied last; empty: none yet.
     pub revision: String,
-    /// A commit after it that could not be applied; empty: there is none.
+    /// The newest commit, when it could not be applied; empty: it could. The same as `revision` when
+    /// the commit in force could not be applied anew.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub failed_revision: String,
     /// When the repository was last read and applied without a fault (RFC 3339, UTC). While all
@@ -122,4 +126,118 @@ pub struct SourceStatus {
     pub handled_sync: String,
     /// Accepted (the source's own manifest), Ready (the repository is read and applied).
     pub conditions: Vec<Condition>,
+    /// What keeps the failed revision from being applied, the first 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<SourceFault>,
+    /// So many more faults, which are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_faults: u64,
+    /// What the last five syncs that changed anything changed, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<SourceChange>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks by reference
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// One fault in what a repository declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SourceFault {
+    /// The file in the repository; empty: it is of no file.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub file: String,
+    /// Line, from 1; 0: not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub line: u64,
+    /// Column, from 1; 0: not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub column: u64,
+    /// Field such as `spec.proxy.publish.http`; empty: the whole document.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; empty: the message says it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+impl SourceFault {
+    /// A fault of no file.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&Diagnostic> for SourceFault {
+    fn from(fault: &Diagnostic) -> Self {
+        Self {
+            file: fault.source.clone(),
+            line: fault.line as u64,
+            column: fault.column as u64,
+            field: fault.path.clone(),
+            message: fault.message.clone(),
+            hint: fault.hint.clone(),
+        }
+    }
+}
+
+impl fmt::Display for SourceFault {
+    /// As `skep validate` prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |number| usize::try_from(number).unwrap_or(0);
+        let fault = Diagnostic {
+            source: self.file.clone(),
+            line: place(self.line),
+            column: place(self.column),
+            path: self.field.clone(),
+            message: self.message.clone(),
+            hint: self.hint.clone(),
+        };
+        fault.fmt(f)
+    }
+}
+
+/// What one sync changed of the service clusters that are declared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SourceChange {
+    /// When (RFC 3339, UTC).
+    pub time: String,
+    /// The commit that it was done for.
+    pub revision: String,
+    /// Clusters that are new. Of all four lists together the first 50 are kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub created: Vec<String>,
+    /// Clusters that have a new revision.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub configured: Vec<String>,
+    /// Clusters that were the same already and were managed by somebody else before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taken_over: Vec<String>,
+    /// Clusters that were deleted because the folder declares them no more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pruned: Vec<String>,
+    /// So many more clusters, which are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more: u64,
+}
+
+impl SourceChange {
+    /// Each list with the word for what was done.
+    #[must_use]
+    pub fn lists(&self) -> [(&'static str, &[String]); 4] {
+        [
+            ("created", &self.created),
+            ("configured", &self.configured),
+            ("taken over", &self.taken_over),
+            ("pruned", &self.pruned),
+        ]
+    }
 }

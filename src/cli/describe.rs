@@ -18,11 +18,11 @@ use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::{missing, resource};
 use crate::api::value::StringMap;
-use crate::api::{ServiceCluster, Status, Version, version};
+use crate::api::{Condition, ServiceCluster, Status, Version, version};
 use crate::world::Declared;
 
 /// Events shown; `skep events` shows all.
-const RECENT: usize = 10;
+pub(super) const RECENT: usize = 10;
 
 /// Describes the clusters of these names; all when none is given.
 pub async fn run(session: &Session, args: &DescribeArgs) -> Result {
@@ -129,27 +129,8 @@ fn status_text(
             "Version:"
         );
     }
-    let mut conditions = Table::new(&["CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"]);
-    for condition in &status.conditions {
-        // What was true of an older generation says nothing of the newest one.
-        let old = condition.observed_generation < newest;
-        let told = brief(cluster, condition, &status.conditions);
-        let (state, message) = if old {
-            let seen = condition.observed_generation;
-            let message = format!("not looked at yet; of generation {seen}: {told}");
-            ("Unknown".to_owned(), message)
-        } else {
-            (format!("{:?}", condition.status), told)
-        };
-        conditions.row([
-            format!("{:?}", condition.kind),
-            state,
-            condition.reason.clone(),
-            age(&condition.last_transition_time, now),
-            message,
-        ]);
-    }
-    section(text, "Conditions", &rows(&conditions));
+    let told = conditions(cluster, &status.conditions, newest, now);
+    section(text, "Conditions", &told);
     let mut networks = Table::new(&["NETWORK", "ID", "ATTACHED"]);
     for network in &status.networks {
         let attached = if network.attached { "yes" } else { "no" };
@@ -169,15 +150,45 @@ fn status_text(
     section(text, "Nodes", &rows(&nodes));
 }
 
+/// The conditions of a resource as a table.
+pub(super) fn conditions(
+    resource: &str,
+    all: &[Condition],
+    newest: u64,
+    now: OffsetDateTime,
+) -> String {
+    let mut table = Table::new(&["CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"]);
+    for condition in all {
+        // What was true of an older generation says nothing of the newest one.
+        let old = condition.observed_generation < newest;
+        let told = brief(resource, condition, all);
+        let (state, message) = if old {
+            let seen = condition.observed_generation;
+            let message = format!("not looked at yet; of generation {seen}: {told}");
+            ("Unknown".to_owned(), message)
+        } else {
+            (format!("{:?}", condition.status), told)
+        };
+        table.row([
+            format!("{:?}", condition.kind),
+            state,
+            condition.reason.clone(),
+            age(&condition.last_transition_time, now),
+            message,
+        ]);
+    }
+    rows(&table)
+}
+
 /// A table of a section; nothing when it is empty.
-fn rows(table: &Table) -> String {
+pub(super) fn rows(table: &Table) -> String {
     if table.is_empty() {
         return String::new();
     }
     table.render(true, 2)
 }
 
-fn section(text: &mut String, title: &str, body: &str) {
+pub(super) fn section(text: &mut String, title: &str, body: &str) {
     if body.is_empty() {
         let _ = writeln!(text, "{:<15} none", format!("{title}:"));
     } else {
@@ -185,11 +196,11 @@ fn section(text: &mut String, title: &str, body: &str) {
     }
 }
 
-fn indented(text: &str) -> String {
+pub(super) fn indented(text: &str) -> String {
     text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }
 
-fn pairs(map: &StringMap) -> String {
+pub(super) fn pairs(map: &StringMap) -> String {
     if map.is_empty() {
         return "none".to_owned();
     }

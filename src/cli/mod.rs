@@ -249,10 +249,10 @@ async fn applied(terminal: Terminal, global: &Global, args: args::ApplyArgs) -> 
     } else {
         apply::run(&session, &args, &found.clusters).await?;
     }
-    sources::apply(&session, &args, &found.sources).await?;
+    let told = sources::apply(&session, &args, &found.sources).await?;
     if args.wait && args.dry_run.is_none() {
         let timeout = args.timeout.get();
-        apply::settle(&session, &found.clusters, &found.sources, timeout).await?;
+        apply::settle(&session, &found.clusters, &told, timeout).await?;
     }
     Ok(())
 }

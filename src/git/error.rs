@@ -40,11 +40,16 @@ pub enum Error {
     /// No such branch, tag or commit.
     #[error("{0}")]
     NoReference(String),
-    /// No such folder.
-    #[error("{0}")]
-    NoFolder(String),
+    /// No such folder, or none with manifests.
+    #[error("{why}")]
+    NoFolder {
+        /// The commit, in hex.
+        commit: String,
+        /// What is missing, and what to do.
+        why: String,
+    },
     /// The commit is not signed as it must be.
-    #[error("commit {} is not applied: {why}", .commit.get(..10).unwrap_or(.commit))]
+    #[error("{why}")]
     Unverified {
         /// The commit, in hex.
         commit: String,
@@ -55,7 +60,7 @@ pub enum Error {
     #[error("{0}")]
     TooLarge(String),
     /// Not in time.
-    #[error("the server has not sent everything after {0} s; it is tried again")]
+    #[error("the server has not sent everything after {0} s")]
     TimedOut(u64),
     /// Whoever asked does not want it any more.
     #[error("it was stopped")]
@@ -78,7 +83,7 @@ impl Error {
     #[must_use]
     pub fn commit(&self) -> Option<&str> {
         match self {
-            Self::Unverified { commit, .. } => Some(commit),
+            Self::Unverified { commit, .. } | Self::NoFolder { commit, .. } => Some(commit),
             _ => None,
         }
     }
@@ -89,7 +94,7 @@ impl Error {
         match self {
             Self::Url(_)
             | Self::NoReference(_)
-            | Self::NoFolder(_)
+            | Self::NoFolder { .. }
             | Self::NoRepository(_)
             | Self::Moved(_) => "NotFound",
             Self::Denied { .. } => "AccessDenied",

@@ -31,10 +31,11 @@ pub(super) fn revision(
         pack,
         limits,
         bounds,
+        commit: &commit,
         left: limits.unpacked,
         files: Vec::new(),
     };
-    match reader.enter(root, folder, &commit)? {
+    match reader.enter(root, folder)? {
         Place::Folder(tree) => reader.folder(&tree, folder, 0)?,
         Place::File(id) => reader.file(&id, folder)?,
     }
@@ -44,9 +45,8 @@ pub(super) fn revision(
         } else {
             format!("folder `{folder}`")
         };
-        return Err(Error::NoFolder(format!(
-            "{place} holds no *.yaml, *.yml or *.json file at {}: check spec.path; to remove everything, delete the source and its clusters",
-            short(&commit)
+        return Err(reader.fail(format!(
+            "{place} holds no *.yaml, *.yml or *.json file: check spec.path (nothing is deleted; to remove everything, delete the source and its clusters)"
         )));
     }
     Ok(Revision {
@@ -57,10 +57,6 @@ pub(super) fn revision(
 
 pub(super) fn broken(error: impl std::fmt::Display) -> Error {
     Error::Protocol(format!("a broken object: {error}"))
-}
-
-fn short(commit: &oid) -> String {
-    format!("commit {}", commit.to_hex_with_len(10))
 }
 
 /// Follows tags to the commit.
@@ -86,6 +82,7 @@ struct Reader<'p> {
     pack: &'p Pack,
     limits: Limits,
     bounds: &'p Bounds,
+    commit: &'p oid,
     /// Bytes that may still be read: a pack holds each object once, folders name it any number of
     /// times.
     left: usize,
@@ -99,6 +96,13 @@ enum Place {
 }
 
 impl Reader<'_> {
+    fn fail(&self, why: String) -> Error {
+        Error::NoFolder {
+            commit: self.commit.to_hex().to_string(),
+            why,
+        }
+    }
+
     /// Books bytes before they are kept.
     fn take(&mut self, bytes: usize) -> Result<(), Error> {
         let left = self.left.checked_sub(bytes);
@@ -118,16 +122,15 @@ impl Reader<'_> {
     }
 
     /// Walks down to the folder.
-    fn enter(&mut self, root: ObjectId, folder: &str, commit: &oid) -> Result<Place, Error> {
+    fn enter(&mut self, root: ObjectId, folder: &str) -> Result<Place, Error> {
         let mut data = self.tree(&root)?;
         let mut steps = folder.split('/').filter(|step| !step.is_empty()).peekable();
         while let Some(step) = steps.next() {
             let tree = TreeRef::from_bytes(&data, HashKind::Sha1).map_err(broken)?;
             let found = tree.entries.iter().find(|entry| entry.filename == step);
             let missing = || {
-                Error::NoFolder(format!(
-                    "there is no folder `{folder}` at {}: check spec.path and spec.ref",
-                    short(commit)
+                self.fail(format!(
+                    "it has no folder `{folder}`: check spec.path and spec.ref"
                 ))
             };
             let entry = found.ok_or_else(missing)?;
@@ -169,7 +172,7 @@ impl Reader<'_> {
                     self.file(entry.oid, &below())?;
                 }
                 EntryKind::Link if is_manifest(&name) => {
-                    return Err(Error::NoFolder(format!(
+                    return Err(self.fail(format!(
                         "`{}` is a symbolic link, which a source does not follow: put the file there itself",
                         below()
                     )));

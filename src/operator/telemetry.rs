@@ -259,18 +259,15 @@ impl Telemetry {
         self.ready.remove(&labels);
     }
 
-    /// Notes what came of a look at a source's repository.
-    pub fn source_looked(&self, source: &str, failed: Option<&str>, now: i64) {
+    /// Notes what came of a look at a source's repository, and when it last went well.
+    pub fn source_looked(&self, source: &str, failed: Option<&str>, well: i64) {
         let labels = SourceLabels {
             source: source.to_owned(),
         };
-        let ready = i64::from(failed.is_none());
-        self.source_ready.get_or_create(&labels).set(ready);
         // There from the start, so that an alert on its age works for a source that never did.
         let success = self.source_success.get_or_create(&labels);
-        if failed.is_none() {
-            success.set(now);
-        }
+        // A failure after a start finds it in the status, which is written now and then only.
+        success.set(well.max(success.get()));
         drop(success);
         if let Some(reason) = failed {
             let labels = FailureLabels {
@@ -281,12 +278,13 @@ impl Telemetry {
         }
     }
 
-    /// Notes that nobody looks at a source's repository, which is no failure but not Ready either.
-    pub fn source_rests(&self, source: &str) {
+    /// Notes whether a source is as its manifest asks. One that nobody looks at is not.
+    pub fn source_ready(&self, source: &str, ready: bool) {
         let labels = SourceLabels {
             source: source.to_owned(),
         };
-        self.source_ready.get_or_create(&labels).set(0);
+        let ready = i64::from(ready);
+        self.source_ready.get_or_create(&labels).set(ready);
     }
 
     /// Drops the figures of a source that is gone.

@@ -1,8 +1,17 @@
 //! The status of a source.
 
-use crate::api::{Condition, ConditionStatus, ConditionType, SourceStatus};
+use crate::api::{
+    Condition, ConditionStatus, ConditionType, SourceChange, SourceFault, SourceStatus,
+};
 use crate::world::Stored as _;
 use crate::world::sources::DeclaredSource;
+
+/// Faults that are listed; a status is a label, which must not grow large.
+const FAULTS: usize = 20;
+/// Syncs whose changes are listed.
+const CHANGES: usize = 5;
+/// Clusters that are listed of one sync.
+const NAMES: usize = 50;
 
 /// What came of the last look at a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +31,8 @@ pub enum Outcome {
         message: String,
         /// The commit that could not be applied; `None`: none was read.
         commit: Option<String>,
+        /// What is wrong one by one, where there may be several things.
+        faults: Vec<SourceFault>,
     },
     /// Nobody looks.
     Suspended,
@@ -40,6 +51,8 @@ pub struct Inputs<'a> {
     pub last_success: &'a str,
     /// The request of `skep sync` that this answers.
     pub handled: &'a str,
+    /// What was changed since the status was written last.
+    pub changes: &'a [SourceChange],
     /// Now (RFC 3339).
     pub now: &'a str,
 }
@@ -52,6 +65,7 @@ pub fn status(inputs: Inputs<'_>) -> SourceStatus {
         outcome,
         last_success,
         handled,
+        changes,
         now,
     } = inputs;
     let mut status = declared.status.clone().unwrap_or_default();
@@ -62,13 +76,20 @@ pub fn status(inputs: Inputs<'_>) -> SourceStatus {
     }
     handled.clone_into(&mut status.handled_sync);
     status.failed_revision.clear();
+    status.faults.clear();
+    status.more_faults = 0;
+    status.changes.extend(changes.iter().map(bounded));
+    let old = status.changes.len().saturating_sub(CHANGES);
+    status.changes.drain(..old);
     match outcome {
         Outcome::Applied { commit, clusters } => {
             status.revision.clone_from(commit);
             status.clusters = *clusters as u64;
         }
-        Outcome::Failed { commit, .. } => {
+        Outcome::Failed { commit, faults, .. } => {
             status.failed_revision = commit.clone().unwrap_or_default();
+            status.faults = faults.iter().take(FAULTS).cloned().collect();
+            status.more_faults = faults.len().saturating_sub(FAULTS) as u64;
         }
         Outcome::Suspended | Outcome::Invalid => {}
     }
@@ -124,9 +145,12 @@ fn ready(declared: &DeclaredSource, outcome: &Outcome, status: &SourceStatus) ->
             (ConditionStatus::True, "Applied", message)
         }
         Outcome::Failed {
-            reason, message, ..
+            reason,
+            message,
+            commit,
+            ..
         } => {
-            let message = format!("{message}; {}", in_force(status));
+            let message = failed(reason, message, commit.as_deref(), status);
             (ConditionStatus::False, reason.as_str(), message)
         }
         Outcome::Suspended => {
@@ -142,6 +166,58 @@ fn ready(declared: &DeclaredSource, outcome: &Outcome, status: &SourceStatus) ->
         }
     };
     (kind, holds, reason.to_owned(), message)
+}
+
+/// Why something failed, of which commit, and what holds on meanwhile.
+fn failed(reason: &str, message: &str, commit: Option<&str>, status: &SourceStatus) -> String {
+    let Some(commit) = commit else {
+        let again = if reason == "FetchFailed" {
+            "; it is tried again"
+        } else {
+            ""
+        };
+        return format!("{message}{again}; {}", in_force(status));
+    };
+    let short = short(commit);
+    let success = &status.last_success;
+    match reason {
+        // A source may ask for more than it did when the commit was applied.
+        "Unverified" if commit == status.revision => format!(
+            "commit {short} is in force, but is not signed as spec.verify asks: {message}; it was applied before spec.verify asked for that, and stays in force until a commit is signed so, because nothing is undone (last success {success})"
+        ),
+        _ if commit == status.revision => format!(
+            "commit {short} is in force, but cannot be applied anew: {message}; what it brought before stays (last success {success})"
+        ),
+        "ApplyFailed" if status.revision.is_empty() => {
+            format!("commit {short} is not applied to the end: {message}; it is tried again")
+        }
+        "ApplyFailed" => format!(
+            "commit {short} is not applied to the end: {message}; it is tried again; commit {} was the last that was (last success {success})",
+            self::short(&status.revision)
+        ),
+        _ => format!(
+            "commit {short} is not applied: {message}; {}",
+            in_force(status)
+        ),
+    }
+}
+
+/// The first names of what was changed, of each list in turn.
+fn bounded(change: &SourceChange) -> SourceChange {
+    let mut change = change.clone();
+    let mut left = NAMES;
+    let lists = [
+        &mut change.created,
+        &mut change.configured,
+        &mut change.taken_over,
+        &mut change.pruned,
+    ];
+    for list in lists {
+        change.more += list.len().saturating_sub(left) as u64;
+        list.truncate(left);
+        left -= list.len();
+    }
+    change
 }
 
 /// What holds on while something else fails.
@@ -184,6 +260,7 @@ mod tests {
                 ""
             },
             handled: "",
+            changes: &[],
             now,
         })
     }
@@ -203,12 +280,13 @@ mod tests {
             reason: "FetchFailed".to_owned(),
             message: "nobody answers".to_owned(),
             commit: None,
+            faults: Vec::new(),
         };
         let bad = after(Some(good.clone()), &failed, "T2");
         let ready = &bad.conditions[1];
         assert_eq!(
             ready.message,
-            "nobody answers; commit 0123456789 stays in force (last success T1)"
+            "nobody answers; it is tried again; commit 0123456789 stays in force (last success T1)"
         );
         assert_eq!(
             (
@@ -219,5 +297,20 @@ mod tests {
         );
         // The same failure again is the same status.
         assert_eq!(after(Some(bad.clone()), &failed, "T3"), bad);
+    }
+
+    #[test]
+    fn of_a_sync_that_changes_much_the_first_names_are_kept_and_the_rest_counted() {
+        let names = |count| (0..count).map(|n| format!("c{n}")).collect::<Vec<_>>();
+        let change = SourceChange {
+            created: names(40),
+            configured: names(30),
+            pruned: names(7),
+            more: 1,
+            ..SourceChange::default()
+        };
+        let kept = bounded(&change);
+        let counts = kept.lists().map(|(_, names)| names.len());
+        assert_eq!((counts, kept.more), ([40, 10, 0, 0], 28));
     }
 }

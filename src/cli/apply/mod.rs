@@ -133,7 +133,7 @@ pub async fn run(session: &Session, args: &ApplyArgs, clusters: &[ServiceCluster
 pub async fn settle(
     session: &Session,
     clusters: &[ServiceCluster],
-    sources: &[Source],
+    sources: &super::sources::Told,
     timeout: Duration,
 ) -> Result {
     let deadline = Instant::now() + timeout;

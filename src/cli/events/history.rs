@@ -6,11 +6,12 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::api::{Condition, ConditionStatus};
+use crate::api::{Condition, ConditionStatus, SourceStatus};
 use crate::cli::brief::brief;
 use crate::cli::session::View;
-use crate::cli::sources::reference;
+use crate::cli::sources::{reference, told};
 use crate::names;
+use crate::status::source::short;
 use crate::swarm::facts::UpdateFacts;
 use crate::world::{Service, Stored, Task, TaskState, World, sources};
 
@@ -63,12 +64,17 @@ pub fn rows(view: &View, updates: &BTreeMap<String, UpdateFacts>) -> Vec<Row> {
     for (name, declared) in sources(&view.world) {
         let source = reference(&name);
         revisions(&source, &declared, &mut rows);
+        let from = rows.len();
         conditions(
             &source,
             said(declared.status.as_ref().map(|s| &s.conditions)),
             &mut rows,
         );
+        if let Some(status) = &declared.status {
+            first_fault(&name, status, &mut rows[from..]);
+        }
         written(&name, view, &mut rows);
+        synced(&source, declared.status.as_ref(), &mut rows);
     }
     for (name, declared) in &view.declared {
         revisions(name, declared, &mut rows);
@@ -91,7 +97,31 @@ pub fn rows(view: &View, updates: &BTreeMap<String, UpdateFacts>) -> Vec<Row> {
     rows
 }
 
-/// What a source stored of clusters; what it deleted nobody remembers.
+/// A row has no room for all faults of a revision; the first one is better than their number.
+fn first_fault(source: &str, status: &SourceStatus, rows: &mut [Row]) {
+    let of_ready = |row: &&mut Row| row.object == "condition/Ready";
+    if let (Some(fault), Some(row)) = (status.faults.first(), rows.iter_mut().find(of_ready)) {
+        let all = format!("`skep describe source {source}` lists all");
+        row.message = format!("{}; {all}, the first: {fault}", row.message);
+    }
+}
+
+/// The last syncs that changed something, as the status tells: what was deleted nobody else
+/// remembers.
+fn synced(source: &str, status: Option<&SourceStatus>, rows: &mut Vec<Row>) {
+    for change in status.iter().flat_map(|status| &status.changes) {
+        rows.push(Row {
+            at: change.time.clone(),
+            severity: Severity::Normal,
+            cluster: source.to_owned(),
+            object: format!("revision/{}", short(&change.revision)),
+            reason: "Synced".to_owned(),
+            message: told::sentence(change),
+        });
+    }
+}
+
+/// What a source stored of clusters that are declared still.
 fn written(source: &str, view: &View, rows: &mut Vec<Row>) {
     let manager = names::source_manager(source);
     for (name, cluster) in &view.declared {

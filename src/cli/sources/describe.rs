@@ -4,18 +4,23 @@ use std::fmt::Write as _;
 
 use time::OffsetDateTime;
 
-use super::resource;
+use super::{ready, reference, resource, told};
+use crate::api::value::Span;
+use crate::api::{ConditionStatus, ConditionType, Source, SourceStatus};
 use crate::cli::age::age;
+use crate::cli::describe::{RECENT, conditions, indented, pairs, rows, section};
 use crate::cli::error::Result;
+use crate::cli::events;
 use crate::cli::get::yaml;
-use crate::cli::session::{Session, now};
+use crate::cli::session::{Session, View, now};
 use crate::cli::table::Table;
 use crate::cli::view::missing;
 use crate::names;
 use crate::store::sources::{Purpose, sealed_for};
-use crate::world::World;
-use crate::world::declared::declared;
 use crate::world::sources::{DeclaredSource, sources};
+
+/// The longest wait between two tries, unless the interval is longer.
+const LONGEST_RETRY: Span = Span::from_secs(300);
 
 /// Describes the sources of these names; all when none is given.
 pub async fn run(session: &Session, names: &[String]) -> Result {
@@ -28,70 +33,135 @@ pub async fn run(session: &Session, names: &[String]) -> Result {
     let chosen = all
         .values()
         .filter(|source| names.is_empty() || names.contains(&source.name));
-    let texts: Result<Vec<String>> = chosen
-        .map(|source| render(source, &look.world, now()))
-        .collect();
+    let texts: Result<Vec<String>> = chosen.map(|source| render(source, &look, now())).collect();
     session.terminal.data(&texts?.join("\n"))
 }
 
-pub(super) fn render(found: &DeclaredSource, world: &World, now: OffsetDateTime) -> Result<String> {
+pub(super) fn render(found: &DeclaredSource, view: &View, now: OffsetDateTime) -> Result<String> {
     let source = resource(found);
-    let mut text = String::new();
-    let mut line = |name: &str, value: &str| {
-        let value = if value.is_empty() { "-" } else { value };
-        let _ = writeln!(text, "{:<17} {value}", format!("{name}:"));
-    };
-    let generation = source.metadata.generation.unwrap_or_default();
-    line("Name", &found.name);
-    line("Generation", &generation.to_string());
-    line("Credentials", stored(world, &found.name, Purpose::Auth));
-    line("Webhook secret", stored(world, &found.name, Purpose::Hook));
-    if let Some(status) = &found.status {
-        line("Revision", &status.revision);
-        line("Failed revision", &status.failed_revision);
-        let success = age(&status.last_success, now);
-        let success = match success.as_str() {
-            "" => String::new(),
-            ago => format!("{} ({ago} ago)", status.last_success),
-        };
-        line("Last success", &success);
-    } else {
-        line("Status", "none yet; the operator writes it");
-    }
-    line("Clusters", &applied(found, world).join(", "));
-    let spec = yaml(&source.spec)?;
+    let mut text = head(found, &source, view);
     text.push_str("Spec:\n");
-    for line in spec.lines() {
-        let _ = writeln!(text, "  {line}");
+    text.push_str(&indented(&yaml(&source.spec)?));
+    match &source.status {
+        Some(status) => told(&mut text, found, &source, status, now),
+        None => line(&mut text, "Status", "none yet; the operator writes it"),
     }
-    if let Some(status) = &found.status {
-        let mut table = Table::new(&["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"]);
-        for condition in &status.conditions {
-            table.row([
-                format!("{:?}", condition.kind),
-                format!("{:?}", condition.status),
-                condition.reason.clone(),
-                age(&condition.last_transition_time, now),
-                condition.message.clone(),
-            ]);
-        }
-        text.push_str("Conditions:\n");
-        text.push_str(&table.render(true, 2));
-    }
+    section(&mut text, "Clusters", &clusters(found, view, now));
+    let events = events::recent(view, &reference(&found.name), RECENT, now);
+    section(&mut text, "Events", &events);
     Ok(text)
 }
 
-fn stored(world: &World, source: &str, purpose: Purpose) -> &'static str {
-    match sealed_for(world, source, purpose) {
+/// What it is.
+fn head(found: &DeclaredSource, source: &Source, view: &View) -> String {
+    let newest = source.metadata.generation.unwrap_or_default();
+    let active = match &found.accepted {
+        Some((generation, _)) if *generation == newest => String::new(),
+        Some((generation, _)) => format!(" (invalid; generation {generation} is in force)"),
+        None => " (invalid; none is in force)".to_owned(),
+    };
+    let mut text = String::new();
+    line(&mut text, "Name", &found.name);
+    line(&mut text, "Generation", &format!("{newest}{active}"));
+    let created = source.metadata.creation_timestamp.as_deref();
+    line(&mut text, "Created", created.unwrap_or_default());
+    line(&mut text, "Labels", &pairs(&source.metadata.labels));
+    line(
+        &mut text,
+        "Annotations",
+        &pairs(&source.metadata.annotations),
+    );
+    let stored = |purpose| match sealed_for(&view.world, &found.name, purpose) {
         Some(_) => "stored",
         None => "none",
+    };
+    line(&mut text, "Credentials", stored(Purpose::Auth));
+    line(&mut text, "Webhook secret", stored(Purpose::Hook));
+    if !found.faults.is_empty() {
+        let faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
+        section(&mut text, "Faults", &indented(&faults.join("\n")));
+    }
+    text
+}
+
+/// What the operator tells.
+fn told(
+    text: &mut String,
+    found: &DeclaredSource,
+    source: &Source,
+    status: &SourceStatus,
+    now: OffsetDateTime,
+) {
+    line(text, "Revision", &status.revision);
+    line(text, "Not applied", &status.failed_revision);
+    let well = ready(source).is_some_and(|ready| ready.status == ConditionStatus::True);
+    let success = match age(&status.last_success, now).as_str() {
+        "" => String::new(),
+        // While all is well and nothing changes it is written now and then only.
+        ago if well => format!(
+            "{} ({ago} ago; written every 10 minutes)",
+            status.last_success
+        ),
+        ago => format!("{} ({ago} ago)", status.last_success),
+    };
+    line(text, "Last success", &success);
+    line(text, "Next look", &next(found, source));
+    let newest = source.metadata.generation.unwrap_or_default();
+    let conditions = conditions(&reference(&found.name), &status.conditions, newest, now);
+    section(text, "Conditions", &conditions);
+    let faults = told::of_status(status);
+    if !faults.is_empty() {
+        section(text, "Not applied because", &indented(&faults.join("\n")));
+    }
+}
+
+/// When the operator looks again; the moment itself it tells nobody.
+fn next(found: &DeclaredSource, source: &Source) -> String {
+    if found.accepted.is_none() {
+        return "none, until the manifest is valid".to_owned();
+    }
+    if source.spec.suspend {
+        return "none, until spec.suspend is false".to_owned();
+    }
+    let interval = source.spec.interval;
+    let now = format!("`skep sync {}` looks at once", found.name);
+    match ready(source) {
+        // The manifest before an invalid one is followed as ever.
+        Some(ready) if ready.status != ConditionStatus::True && found.faults.is_empty() => {
+            let longest = interval.max(LONGEST_RETRY);
+            format!("5s after a failure, then after ever longer, {longest} at most; {now}")
+        }
+        _ => format!("each {interval}; {now}"),
     }
 }
 
 /// The clusters whose newest revision this source stored.
-fn applied(found: &DeclaredSource, world: &World) -> Vec<String> {
+fn clusters(found: &DeclaredSource, view: &View, now: OffsetDateTime) -> String {
     let manager = names::source_manager(&found.name);
-    let all = declared(world).into_values();
-    let own = all.filter(|cluster| cluster.newest().is_some_and(|n| n.manager() == manager));
-    own.map(|cluster| cluster.name).collect()
+    let mut table = Table::new(&["NAME", "GENERATION", "READY", "STORED"]);
+    for cluster in view.declared.values() {
+        let Some(newest) = cluster
+            .newest()
+            .filter(|newest| newest.manager() == manager)
+        else {
+            continue;
+        };
+        let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+        let ready = conditions.into_iter().find(|condition| {
+            condition.kind == ConditionType::Ready
+                && condition.observed_generation >= newest.generation
+        });
+        table.row([
+            cluster.name.clone(),
+            newest.generation.to_string(),
+            ready.map_or("Unknown".to_owned(), |ready| format!("{:?}", ready.status)),
+            age(&newest.created_at, now),
+        ]);
+    }
+    rows(&table)
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    let value = if value.is_empty() { "-" } else { value };
+    let _ = writeln!(text, "{:<15} {value}", format!("{name}:"));
 }

@@ -6,6 +6,7 @@ mod seal;
 mod sync;
 #[cfg(test)]
 mod tests;
+pub(super) mod told;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -22,12 +23,14 @@ use super::output::{self, Form};
 use super::session::{Session, View, now};
 use super::table::Table;
 use super::view::missing;
-use crate::api::{Condition, ConditionType, Metadata, Source, SourceSpec, Version, version};
+use crate::api::{
+    Condition, ConditionType, Metadata, Source, SourceChange, SourceSpec, Version, version,
+};
 use crate::names;
 use crate::status::source::short;
 use crate::store::{self, By, Outcome};
 use crate::world::sources::{DeclaredSource, sources};
-use crate::world::{Stored as _, World};
+use crate::world::{Declared, Stored as _, World, declared};
 
 pub use describe::run as describe;
 pub use seal::{auth, hook, password, secret};
@@ -109,8 +112,8 @@ pub fn references(world: &World, names: &[String]) -> Result<Vec<String>> {
 }
 
 /// Stores the sources, which are valid, and tells what became of each. Clusters that come along
-/// are stored before, and have warned already.
-pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Result {
+/// are stored before, and have warned already. What each source had told of changes before.
+pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Result<Told> {
     let all = store::sources::list(&session.engine).await?;
     for source in wanted {
         let by = By {
@@ -135,14 +138,22 @@ pub async fn apply(session: &Session, args: &ApplyArgs, wanted: &[Source]) -> Re
         let line = format!("{} {what}{note}", reference(&source.metadata.name));
         session.terminal.done(&line)?;
     }
-    Ok(())
+    let told = wanted.iter().map(|source| {
+        let name = source.metadata.name.clone();
+        let changes = told::changes(all.get(&name));
+        (name, changes)
+    });
+    Ok(told.collect())
 }
 
-/// Waits until sources that were stored are in sync.
-pub async fn settle(session: &Session, wanted: &[Source], deadline: Instant) -> Result {
-    for source in wanted {
+/// Changes that sources told of before something was asked of them, by name.
+pub type Told = BTreeMap<String, Vec<SourceChange>>;
+
+/// Waits until sources that were stored are in sync, and tells what that changed.
+pub async fn settle(session: &Session, told: &Told, deadline: Instant) -> Result {
+    for (name, before) in told {
         let left = deadline.saturating_duration_since(Instant::now());
-        sync::wait(session, &source.metadata.name, None, left).await?;
+        sync::wait(session, name, None, before, left).await?;
     }
     Ok(())
 }
@@ -151,7 +162,7 @@ pub async fn settle(session: &Session, wanted: &[Source], deadline: Instant) -> 
 pub async fn delete(session: &Session, args: &DeleteArgs, typed: &[String]) -> Result {
     let mut names = some(typed)?;
     let world = store::sources::configs(&session.engine).await?;
-    let declared = sources(&world);
+    let (declared, clusters) = (sources(&world), declared(&world));
     // What is sealed for one that is gone already goes too.
     let sealed = |name: &String| store::sources::is_sealed(&world, name);
     if args.ignore_not_found {
@@ -167,6 +178,14 @@ pub async fn delete(session: &Session, args: &DeleteArgs, typed: &[String]) -> R
         }
         let line = format!("{} deleted", reference(name));
         session.terminal.done(&line)?;
+        let left = managed(&clusters, name);
+        if !left.is_empty() {
+            // Elsewhere a deleted source takes along what it applied.
+            let (all, them) = (left.join(", "), left.join(" "));
+            session.terminal.note(&format!(
+                "what it applied stays: {all}; `skep delete {them}` deletes it"
+            ));
+        }
     }
     Ok(())
 }
@@ -234,6 +253,14 @@ pub(super) fn resource(declared: &DeclaredSource) -> Source {
     source.metadata.creation_timestamp = first.map(|revision| revision.created_at.clone());
     source.status.clone_from(&declared.status);
     source
+}
+
+/// The names of the clusters whose newest revision a source stored.
+fn managed(declared: &BTreeMap<String, Declared>, source: &str) -> Vec<String> {
+    let manager = names::source_manager(source);
+    let all = declared.values();
+    let own = all.filter(|cluster| cluster.newest().is_some_and(|n| n.manager() == manager));
+    own.map(|cluster| cluster.name.clone()).collect()
 }
 
 fn render(

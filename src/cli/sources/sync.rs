@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{ready, reference, resource, some};
-use crate::api::ConditionStatus;
+use super::{ready, reference, resource, some, told};
+use crate::api::{ConditionStatus, SourceChange};
 use crate::cli::error::{CliError, Result};
 use crate::cli::session::{Progress, Session, now};
 use crate::cli::sources::args::SyncArgs;
@@ -24,7 +24,8 @@ pub struct Request {
 pub async fn run(session: &Session, args: &SyncArgs) -> Result {
     let names = some(&args.names)?;
     let look = session.look().await?;
-    missing(&sources(&look.world), &names)?;
+    let before = sources(&look.world);
+    missing(&before, &names)?;
     session.warn_without_operator(&look);
     // Any text that was not asked before.
     let token = format!("{}-{}", now().unix_timestamp_nanos(), std::process::id());
@@ -34,22 +35,32 @@ pub async fn run(session: &Session, args: &SyncArgs) -> Result {
         let token = token.clone();
         asked.push((name, Request { token, generation }));
     }
+    // One that fails says nothing of the next.
+    let mut failures = Vec::new();
     for (name, request) in &asked {
-        wait(session, name, Some(request), args.timeout.get()).await?;
+        let before = told::changes(before.get(name.as_str()));
+        match wait(session, name, Some(request), &before, args.timeout.get()).await {
+            Err(CliError::Failed(why)) => failures.push(why),
+            told => told?,
+        }
     }
-    Ok(())
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Failed(failures.join("\n")))
 }
 
-/// Waits until the operator has answered (a request, or the newest manifest), and fails when the
-/// source is not Ready then.
+/// Waits until the operator has answered (a request, or the newest manifest), tells what that
+/// changed beside what was told before, and fails when the source is not Ready then.
 pub async fn wait(
     session: &Session,
     name: &str,
     request: Option<&Request>,
+    before: &[SourceChange],
     timeout: Duration,
 ) -> Result {
     let begun = now();
-    let told = session
+    let (found, ready) = session
         .until(timeout, |view| {
             let Some(found) = sources(&view.world).remove(name) else {
                 let gone = format!("{} was deleted meanwhile", reference(name));
@@ -66,24 +77,24 @@ pub async fn wait(
                     .as_ref()
                     .is_some_and(|r| NEEDS_A_PERSON.contains(&r.reason.as_str()));
                 if request.is_some() || well || hopeless || waited(begun, timeout) {
-                    return Ok(Progress::Done(ready));
+                    return Ok(Progress::Done((found, ready)));
                 }
             }
             let what = format!("the operator has not answered for {} yet", reference(name));
             Ok(Progress::Waiting(what))
         })
         .await?;
-    match told {
+    let mut changes = told::changes(Some(&found));
+    changes.retain(|change| !before.contains(change));
+    for line in told::lines(name, &changes) {
+        session.terminal.done(&line)?;
+    }
+    match ready {
         Some(ready) if ready.status == ConditionStatus::True => {
             let line = format!("{} in sync: {}", reference(name), ready.message);
             session.terminal.done(&line)
         }
-        Some(ready) => Err(CliError::Failed(format!(
-            "{}: {}: {}",
-            reference(name),
-            ready.reason,
-            ready.message
-        ))),
+        Some(ready) => Err(CliError::Failed(told::unready(&found, &ready))),
         None => Err(CliError::Failed(format!(
             "the operator said nothing of {}",
             reference(name)

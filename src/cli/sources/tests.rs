@@ -53,12 +53,33 @@ fn a_source_is_shown_with_its_revision_and_its_last_success() {
         lines[1][..6],
         ["shop", "True", "Applied", "0123456789", "2", "59s"]
     );
-    let text = describe::render(&found, &world, now).unwrap();
+    let text = describe::render(&found, &View::of(world), now).unwrap();
     for part in [
-        "Last success:     2026-01-10T11:59:01Z (59s ago)",
-        "Credentials:      none",
+        "Last success:   2026-01-10T11:59:01Z (59s ago; written every 10 minutes)",
+        "Credentials:    none",
         "url: https://git.example.com/shop.git",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
+}
+
+const BAD: &str = r#"dev.skep.status={"observedGeneration":2,"revision":"0123456789abcdef","failedRevision":"fedcba9876543210","lastSuccess":"2026-01-10T11:59:01Z","clusters":2,"conditions":[{"type":"Accepted","status":"True","reason":"Valid","message":"fine","observedGeneration":2,"lastTransitionTime":"2026-01-10T11:00:00Z"},{"type":"Ready","status":"False","reason":"InvalidManifest","message":"commit fedcba9876 is not applied: 22 faults in its manifests; commit 0123456789 stays in force (last success 2026-01-10T11:59:01Z)","observedGeneration":2,"lastTransitionTime":"2026-01-10T11:59:30Z"}],"faults":[{"file":"c/east.yaml","line":7,"column":5,"field":"spec.x","message":"is unknown","hint":"leave it out"},{"message":"the manifests declare no service cluster"}],"moreFaults":20,"changes":[{"time":"2026-01-10T11:58:00Z","revision":"0123456789abcdef","created":["east"],"pruned":["west"]}]}"#;
+
+#[test]
+fn a_source_is_described_with_all_that_is_known_of_it() {
+    let shop = SHOP.replace("{name: shop}", "{name: shop, labels: {team: web}}");
+    let east = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: east}\nspec: {}\n";
+    let own = [
+        "dev.skep.kind=ServiceCluster",
+        "dev.skep.manager=source/shop",
+    ];
+    let second = ["dev.skep.kind=Source", "dev.skep.generation=2", BAD];
+    let world = story()
+        .config("source.shop.1", SHOP, &["dev.skep.kind=Source"])
+        .config("source.shop.2", &shop, &second)
+        .config("servicecluster.east.1", east, &own)
+        .world();
+    let found = sources(&world).remove("shop").unwrap();
+    let now = datetime!(2026-01-10 12:00:00 UTC);
+    insta::assert_snapshot!(describe::render(&found, &View::of(world), now).unwrap());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{reference, resource, some};
+use super::{reference, resource, some, told};
 use crate::api::{ConditionStatus, ConditionType};
 use crate::cli::error::{CliError, Result};
 use crate::cli::session::{Progress, Session};
@@ -39,7 +39,7 @@ pub async fn run(session: &Session, typed: &[String], goal: Goal, timeout: Durat
             Ok(if waiting.is_empty() {
                 Progress::Done(())
             } else {
-                Progress::Waiting(waiting.join("; "))
+                Progress::Waiting(waiting.join("\n"))
             })
         })
         .await?;
@@ -59,12 +59,11 @@ fn hopeless(found: &DeclaredSource) -> Result {
     if found.faults.is_empty() {
         return Ok(());
     }
-    let faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
-    let faults = faults.join("; ");
     let name = reference(&found.name);
-    Err(CliError::Failed(format!(
-        "{name}: its newest manifest is invalid: {faults}"
-    )))
+    let head = format!("{name}: its newest manifest is invalid:");
+    let faults = found.faults.iter().map(ToString::to_string);
+    let lines: Vec<String> = std::iter::once(head).chain(faults).collect();
+    Err(CliError::Failed(lines.join("\n")))
 }
 
 /// What a source still lacks; `None` when the goal is reached.
@@ -83,7 +82,8 @@ fn lacking(
         }
         Goal::Delete => return None,
     };
-    let source = resource(found?);
+    let found = found?;
+    let source = resource(found);
     let newest = source.metadata.generation.unwrap_or_default();
     let mut said = source.status.iter().flat_map(|status| &status.conditions);
     // What is said of an older generation does not count.
@@ -91,10 +91,16 @@ fn lacking(
     match said {
         Some(said) if said.status == status => None,
         None if status == ConditionStatus::Unknown => None,
-        Some(said) => Some(format!(
-            "{name_of}: {kind:?} is {:?} ({}): {}",
-            said.status, said.reason, said.message
-        )),
+        Some(said) => {
+            let head = format!(
+                "{name_of}: {kind:?} is {:?} ({}): {}",
+                said.status, said.reason, said.message
+            );
+            // The faults say why it is not Ready; nothing else follows from them.
+            let faults = (kind == ConditionType::Ready).then(|| told::faults(found));
+            let lines = [vec![head], faults.unwrap_or_default()].concat();
+            Some(lines.join("\n"))
+        }
         None => Some(format!(
             "{name_of}: the operator has not looked at generation {newest} yet; is it running? (`skep version`)"
         )),

@@ -47,9 +47,14 @@ pub(super) fn source(source: &Source) -> Source {
             _ => GONE.to_owned(),
         };
     }
-    let status = source.status.iter_mut();
-    for condition in status.flat_map(|status| &mut status.conditions) {
-        words::plain(&mut condition.message);
+    if let Some(status) = &mut source.status {
+        for condition in &mut status.conditions {
+            words::plain(&mut condition.message);
+        }
+        for fault in &mut status.faults {
+            words::plain(&mut fault.message);
+            words::plain(&mut fault.hint);
+        }
     }
     source
 }
@@ -102,7 +107,9 @@ mod tests {
             labels: {team: web, api-token: hunter2}, annotations: {note: "https://a:hunter2@b/"}},
             spec: {url: "https://a:hunter2@git.a/shop", ca: hunter2, verify: {sshKeys: [
                 ssh-ed25519 AAAA hunter2@example.com, ssh-rsa BBBB, hunter2]}}}"#;
-        let given: Source = serde_saphyr::from_str(text).unwrap();
+        let mut given: Source = serde_saphyr::from_str(text).unwrap();
+        let fault = crate::api::SourceFault::new("`https://a:hunter2@b/` is no host");
+        given.status.get_or_insert_default().faults.push(fault);
         let text = crate::cli::get::yaml(&source(&given)).unwrap();
         assert!(!text.contains("hunter2"), "{text}");
         for kept in ["team: web", "ssh-ed25519 AAAA [redacted]", "ssh-rsa BBBB"] {

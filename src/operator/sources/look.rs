@@ -4,17 +4,17 @@ use tokio::time::Instant;
 
 use super::Context;
 use crate::api::signer::signer;
-use crate::api::{ServiceCluster, SourceSpec, parse};
+use crate::api::{ServiceCluster, SourceFault, SourceSpec, parse};
 use crate::certs::SealingKey;
 use crate::git::{self, Credentials, Fetched, Limits, Url};
 use crate::names;
 use crate::store::sources::{Login, Purpose, sealed_for};
 use crate::world::World;
 
-/// Faults that are shown of a broken revision; a status is a label, which must not grow large.
-const FAULTS: usize = 10;
 /// Characters of a message.
 const MESSAGE: usize = 2_000;
+/// Characters of each part of a fault.
+const PART: usize = 500;
 
 /// Why a look, or what follows from it, failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,36 @@ pub(super) struct Failure {
     pub(super) message: String,
     /// The commit that is at fault; `None`: none was read.
     pub(super) commit: Option<String>,
+    /// What is wrong one by one.
+    pub(super) faults: Vec<SourceFault>,
+}
+
+impl Failure {
+    fn plain(reason: &'static str, message: String) -> Self {
+        Self {
+            reason,
+            message,
+            commit: None,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Several faults of a commit; `what` stands for one of them, and where.
+    pub(super) fn faulty(
+        reason: &'static str,
+        commit: &str,
+        what: (&str, &str),
+        faults: &[SourceFault],
+    ) -> Self {
+        let (count, (one, many)) = (faults.len(), what);
+        let what = if count == 1 { one } else { many };
+        Self {
+            reason,
+            message: format!("{count} {what}"),
+            commit: Some(commit.to_owned()),
+            faults: faults.iter().map(within).collect(),
+        }
+    }
 }
 
 /// What is known of one source's repository.
@@ -73,6 +103,7 @@ impl Context {
                 reason: error.category(),
                 message: error.to_string(),
                 commit: error.commit().map(str::to_owned),
+                faults: Vec::new(),
             }),
             Err(failure) => Err(failure),
         };
@@ -86,11 +117,10 @@ impl Context {
                 match parsed {
                     Ok(clusters) => known.content = Some((commit, clusters)),
                     Err(error) => {
-                        known.failure = Some(Failure {
-                            reason: "InvalidManifest",
-                            message: format!("the manifests could not be read: {error}"),
-                            commit: Some(commit),
-                        });
+                        let message = format!("the manifests could not be read: {error}");
+                        let mut failure = Failure::plain("InvalidManifest", message);
+                        failure.commit = Some(commit);
+                        known.failure = Some(failure);
                     }
                 }
             }
@@ -105,17 +135,10 @@ impl Context {
         world: &World,
         known: Option<String>,
     ) -> Result<git::Request, Failure> {
-        let url = Url::parse(&spec.url).map_err(|error| Failure {
-            reason: error.category(),
-            message: error.to_string(),
-            commit: None,
-        })?;
+        let url = Url::parse(&spec.url)
+            .map_err(|error| Failure::plain(error.category(), error.to_string()))?;
         let credentials = self.credentials(name, &url, world);
-        let credentials = credentials.map_err(|message| Failure {
-            reason: "AccessDenied",
-            message,
-            commit: None,
-        })?;
+        let credentials = credentials.map_err(|message| Failure::plain("AccessDenied", message))?;
         let signers = spec.verify.as_ref().map(|verify| {
             // All are readable: the manifest is valid. One that is not vouches for nothing.
             let keys = verify.ssh_keys.iter();
@@ -191,53 +214,74 @@ impl Context {
 
 /// The clusters of a revision, or all that is wrong with it.
 fn clusters(revision: &git::Revision) -> Result<Vec<ServiceCluster>, Failure> {
-    let fail = |message: String| {
-        shortened(Failure {
-            reason: "InvalidManifest",
-            message,
-            commit: Some(revision.commit.clone()),
-        })
-    };
     let mut texts = Vec::new();
     let mut faults = Vec::new();
     for file in &revision.files {
         match parse::text(&file.path, &file.data) {
             Ok(text) => texts.push((file.path.as_str(), text)),
-            Err(fault) => faults.push(fault.to_string()),
+            Err(fault) => faults.push(SourceFault::from(&fault)),
         }
     }
-    let parsed = parse::together(texts);
-    faults.extend(parsed.faults.iter().map(ToString::to_string));
-    for source in &parsed.sources {
-        faults.push(format!(
-            "source/{}: a source applies service clusters only (keep sources outside of spec.path and store them with `skep apply`)",
-            source.metadata.name
-        ));
+    let parsed = parse::together(texts.clone());
+    faults.extend(parsed.faults.iter().map(SourceFault::from));
+    // Together they do not tell which file holds what.
+    let files = texts.into_iter().filter(|_| !parsed.sources.is_empty());
+    let sources = files.flat_map(|(path, text)| {
+        let sources = parse::together([(path, text)]).sources.into_iter();
+        sources.map(move |source| (path, source))
+    });
+    for (path, source) in sources {
+        faults.push(SourceFault {
+            file: path.to_owned(),
+            hint: "keep sources outside of spec.path and store them with `skep apply`".to_owned(),
+            ..SourceFault::new(format!(
+                "source/{}: a source applies service clusters only",
+                source.metadata.name
+            ))
+        });
     }
     if faults.is_empty() && parsed.clusters.is_empty() {
-        faults.push("the manifests declare no service cluster (to remove everything, delete the source and its clusters)".to_owned());
+        faults.push(SourceFault {
+            hint: "nothing is deleted; to remove everything, delete the source and its clusters"
+                .to_owned(),
+            ..SourceFault::new("the manifests declare no service cluster")
+        });
     }
     if faults.is_empty() {
         return Ok(parsed.clusters);
     }
-    let more = faults.len().saturating_sub(FAULTS);
-    faults.truncate(FAULTS);
-    if more > 0 {
-        faults.push(format!("and {more} more"));
-    }
-    let commit = crate::status::source::short(&revision.commit);
-    Err(fail(format!(
-        "commit {commit} is not applied: {}",
-        faults.join("; ")
-    )))
+    let what = ("fault in its manifests", "faults in its manifests");
+    Err(Failure::faulty(
+        "InvalidManifest",
+        &revision.commit,
+        what,
+        &faults,
+    ))
 }
 
 fn shortened(mut failure: Failure) -> Failure {
     // A server's words may hold anything.
-    failure.message = failure.message.replace(char::is_control, " ");
-    if let Some((end, _)) = failure.message.char_indices().nth(MESSAGE) {
-        failure.message.truncate(end);
-        failure.message.push_str(" ...");
-    }
+    failure.message = cut(&failure.message, MESSAGE);
     failure
+}
+
+/// A fault that fits into a status, whatever a repository holds.
+fn within(fault: &SourceFault) -> SourceFault {
+    SourceFault {
+        file: cut(&fault.file, PART),
+        field: cut(&fault.field, PART),
+        message: cut(&fault.message, PART),
+        hint: cut(&fault.hint, PART),
+        ..*fault
+    }
+}
+
+/// A line of at most so many characters.
+fn cut(text: &str, most: usize) -> String {
+    let mut text = text.replace(char::is_control, " ");
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push_str(" ...");
+    }
+    text
 }

@@ -8,6 +8,7 @@
 mod hook;
 mod look;
 mod sync;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,6 +24,7 @@ use super::peers::Peers;
 use super::settings::OperatorSettings;
 use super::telemetry::Telemetry;
 use super::view::{View, Views};
+use crate::api::SourceChange;
 use crate::names;
 use crate::runtime::{Controller, ControllerSettings, Wake, Waker};
 use crate::store::sources::{Purpose, sealed_for};
@@ -59,6 +61,8 @@ struct Context {
     known: Mutex<BTreeMap<String, Known>>,
     /// Sources that a webhook has asked for.
     poked: Mutex<BTreeSet<String>>,
+    /// What was changed and is not told yet, by source.
+    changed: Mutex<BTreeMap<String, Vec<SourceChange>>>,
     waker: Waker<String>,
     /// Ends looks that are under way.
     stop: CancellationToken,
@@ -93,6 +97,7 @@ impl Sources {
             holds: Holds::default(),
             known: Mutex::default(),
             poked: Mutex::default(),
+            changed: Mutex::default(),
             waker,
             stop: stop.clone(),
         }));
@@ -177,6 +182,10 @@ impl Context {
     fn known(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
         // A panic elsewhere cannot leave the map half-written: each change is one call.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) -> MutexGuard<'_, BTreeMap<String, Vec<SourceChange>>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn poked(&self) -> MutexGuard<'_, BTreeSet<String>> {

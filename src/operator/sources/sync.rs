@@ -7,29 +7,27 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::look::{Failure, Known};
+use super::tell::{last_success, status_key};
 use super::{Context, REASONS};
-use crate::api::{ConditionStatus, ServiceCluster, Source, SourceSpec, SourceStatus};
+use crate::api::{ServiceCluster, Source, SourceFault, SourceSpec};
 use crate::names;
 use crate::operator::error::Error;
 use crate::operator::report::{now, since_epoch};
 use crate::operator::view::View;
 use crate::plan::source::{SourcePlan, Write, plan};
 use crate::runtime::{Action, Backoff, Failure as _, Retry, jitter};
-use crate::status::source::{Inputs, Outcome, status};
+use crate::status::source::Outcome;
 use crate::store::sources::{Purpose, sealed_for};
 use crate::store::{self, By};
 use crate::world::sources::{DeclaredSource, sources};
 use crate::world::{Declared, Stored as _, World, declared};
 
-/// While nothing changes, the time of the last success is written this often only: every write is
-/// one of Swarm's own log.
-const HEARTBEAT: i64 = 600;
+/// Faults of a revision that are logged.
+const LOGGED: usize = 20;
 /// First wait after a failure.
 const FIRST: Duration = Duration::from_secs(5);
 /// Longest wait after failures, unless the source's interval is longer.
 const LONGEST: Duration = Duration::from_secs(300);
-/// A replica that fails leaves the status of one that went well alone for so many intervals.
-const PATIENCE: u32 = 3;
 
 /// One run of one source.
 pub(super) async fn run(context: Arc<Context>, name: String) -> Result<Action, Error> {
@@ -66,6 +64,7 @@ impl Context {
     fn forget(&self, name: &str) {
         self.known().remove(name);
         self.poked().remove(name);
+        self.changed().remove(name);
         self.holds.clear(&key(name));
         self.holds.clear(&status_key(name));
         self.telemetry.forget_source(name, &REASONS);
@@ -108,11 +107,16 @@ impl Context {
                 reason: "ApplyFailed".to_owned(),
                 message: error.to_string(),
                 commit: known.content.as_ref().map(|(commit, _)| commit.clone()),
+                faults: Vec::new(),
             },
         };
         if looked {
-            self.book(name, &source.spec, &outcome, &mut known);
+            self.book(declared, &source.spec, &outcome, &mut known);
         }
+        // Not only a look can tell otherwise: somebody takes a cluster, or stores an invalid manifest.
+        let applied = matches!(outcome, Outcome::Applied { .. });
+        self.telemetry
+            .source_ready(name, applied && declared.faults.is_empty());
         let next = known.next;
         let (success, handled) = (known.last_success.clone(), known.handled.clone());
         self.known().insert(name.clone(), known);
@@ -139,7 +143,7 @@ impl Context {
         outcome: &Outcome,
         asked: &str,
     ) -> Result<Action, Error> {
-        self.telemetry.source_rests(&declared.name);
+        self.telemetry.source_ready(&declared.name, false);
         let held = self
             .tell(declared, outcome, "", asked, Duration::ZERO)
             .await?;
@@ -197,11 +201,10 @@ impl Context {
             todo = gap.plan(&world, &fresh);
         }
         if !todo.conflicts.is_empty() {
-            return Ok(failed(&Failure {
-                reason: "Conflict",
-                message: todo.conflicts.join("; "),
-                commit: Some(commit.clone()),
-            }));
+            let what = ("conflict", "conflicts");
+            let conflicts = todo.conflicts.into_iter().map(SourceFault::new);
+            let faults: Vec<SourceFault> = conflicts.collect();
+            return Ok(failed(&Failure::faulty("Conflict", commit, what, &faults)));
         }
         if todo.writes.is_empty() {
             self.holds.clear(&key(name));
@@ -253,6 +256,7 @@ impl Context {
                         applied => applied?,
                     };
                     let (cluster, outcome) = (&cluster.metadata.name, applied.outcome);
+                    self.note(name, commit, cluster, Some(outcome));
                     tracing::info!(source = %name, %commit, %cluster, generation = applied.generation, ?outcome, "applied");
                 }
                 Write::Delete(cluster) => {
@@ -264,6 +268,7 @@ impl Context {
                         return Ok(false);
                     };
                     store::sources::withdraw(&self.engine, &own).await?;
+                    self.note(name, commit, &cluster, None);
                     tracing::info!(source = %name, %commit, %cluster, "deleted: the repository declares it no more");
                 }
             }
@@ -272,16 +277,31 @@ impl Context {
     }
 
     /// Books what came of a look: metrics, and when to look again.
-    fn book(&self, name: &str, spec: &SourceSpec, outcome: &Outcome, known: &mut Known) {
+    fn book(
+        &self,
+        declared: &DeclaredSource,
+        spec: &SourceSpec,
+        outcome: &Outcome,
+        known: &mut Known,
+    ) {
+        let name = &declared.name;
         let interval = spec.interval.get();
         let wait = if let Outcome::Failed {
-            reason, message, ..
+            reason,
+            message,
+            faults,
+            ..
         } = outcome
         {
+            let faults: Vec<String> = faults
+                .iter()
+                .take(LOGGED)
+                .map(ToString::to_string)
+                .collect();
             known.failures = known.failures.saturating_add(1);
             self.telemetry
-                .source_looked(name, Some(reason), since_epoch());
-            tracing::warn!(source = %name, %reason, %message, "the source could not be applied");
+                .source_looked(name, Some(reason), last_success(declared));
+            tracing::warn!(source = %name, %reason, %message, ?faults, "the source could not be applied");
             let backoff = Backoff {
                 base: FIRST.min(interval),
                 max: LONGEST.max(interval),
@@ -295,54 +315,6 @@ impl Context {
             interval.mul_f64(1.0 - 0.1 * jitter())
         };
         known.next = Instant::now() + wait;
-    }
-
-    /// Writes the status when it says something new; how long it is held back, if it is.
-    async fn tell(
-        &self,
-        declared: &DeclaredSource,
-        outcome: &Outcome,
-        last_success: &str,
-        handled: &str,
-        interval: Duration,
-    ) -> Result<Option<Duration>, Error> {
-        let Some(newest) = declared.newest() else {
-            return Ok(None);
-        };
-        let status = status(Inputs {
-            declared,
-            outcome,
-            last_success,
-            handled,
-            now: &now(),
-        });
-        let key = status_key(&declared.name);
-        if !is_news(declared.status.as_ref(), &status) {
-            self.holds.clear(&key);
-            return Ok(None);
-        }
-        let hash = names::content_hash(format!("{:?}", timeless(&status)).as_bytes());
-        let wait = self.lag + self.doubt(declared, outcome, interval);
-        if let Some(left) = self.holds.remaining(&key, &hash, wait, Instant::now()) {
-            return Ok(Some(left));
-        }
-        store::write_status(&self.engine, newest, &status).await?;
-        Ok(None)
-    }
-
-    /// Where there are several replicas, one that fails may be the only one.
-    fn doubt(&self, declared: &DeclaredSource, outcome: &Outcome, interval: Duration) -> Duration {
-        let ready = declared
-            .status
-            .as_ref()
-            .and_then(|status| status.conditions.get(1));
-        let well = ready.is_some_and(|ready| ready.status == ConditionStatus::True);
-        let fetching = matches!(outcome, Outcome::Failed { commit: None, .. });
-        if well && fetching && self.peers.exist() {
-            interval * PATIENCE
-        } else {
-            Duration::ZERO
-        }
     }
 }
 
@@ -366,37 +338,10 @@ fn failed(failure: &Failure) -> Come {
         reason: failure.reason.to_owned(),
         message: failure.message.clone(),
         commit: failure.commit.clone(),
+        faults: failure.faults.clone(),
     })
 }
 
 fn key(name: &str) -> String {
     format!("source {name}")
-}
-
-fn status_key(name: &str) -> String {
-    format!("status of source {name}")
-}
-
-/// Without the times, which alone are no news.
-fn timeless(status: &SourceStatus) -> SourceStatus {
-    let mut status = status.clone();
-    status.last_success.clear();
-    for condition in &mut status.conditions {
-        condition.last_transition_time.clear();
-    }
-    status
-}
-
-/// Whether a status says more than the one that is told: anything but the time of the last
-/// success, or that when it is much later.
-fn is_news(told: Option<&SourceStatus>, status: &SourceStatus) -> bool {
-    let Some(told) = told else { return true };
-    if timeless(told) != timeless(status) {
-        return true;
-    }
-    let seconds = |text: &str| {
-        let format = &time::format_description::well_known::Rfc3339;
-        time::OffsetDateTime::parse(text, format).map_or(0, time::OffsetDateTime::unix_timestamp)
-    };
-    seconds(&status.last_success) - seconds(&told.last_success) >= HEARTBEAT
 }
