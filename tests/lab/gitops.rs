@@ -158,7 +158,11 @@ fn page() {
     };
     let source = between(&page, "```yaml\n", "  verify:");
     let repo = Repo::new();
-    for (name, port) in [("shop-a", 18_441), ("shop-b", 18_443), ("shop-c", 18_445)] {
+    for (name, port) in [
+        ("shop-asia", 18_441),
+        ("shop-eu", 18_443),
+        ("shop-us", 18_445),
+    ] {
         let cluster = manifest(name, "node-2", port, "[]");
         repo.write(&format!("clusters/production/{name}.yaml"), cluster);
     }
@@ -183,7 +187,7 @@ fn page() {
     }
     text(&skep(&["delete", "source", "shop"]), "skep delete source");
     drop(server);
-    let clusters = ["delete", "shop-a", "shop-b", "shop-c"];
+    let clusters = ["delete", "shop-asia", "shop-eu", "shop-us"];
     text(&skep(&clusters), "skep delete");
 }
 
