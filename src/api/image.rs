@@ -8,6 +8,9 @@ pub const PATTERN: &str = "^(([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0
 
 /// Longest repository, without its registry.
 const REPOSITORY_MAX: usize = 255;
+/// Longest reference: a registry, a repository, a tag and a digest, each as long as it may be, are
+/// less.
+const TEXT_MAX: usize = 1_024;
 /// Longest tag.
 const TAG_MAX: usize = 128;
 /// Digests that engines know, each with its hexadecimal digits.
@@ -42,6 +45,10 @@ fn whole(text: &str) -> Option<Wrong> {
         let hint = "write for example registry.example.com/skep:1.0";
         return wrong("it is empty", hint);
     }
+    if text.len() > TEXT_MAX {
+        let why = format!("it is longer than {TEXT_MAX} characters");
+        return wrong(&why, "shorten it");
+    }
     if text.contains(char::is_whitespace) {
         return wrong("it has a blank", "take it out");
     }
@@ -69,7 +76,8 @@ fn bad_tag(tag: &str) -> Option<Wrong> {
 fn bad_name(text: &str, name: &str) -> Option<Wrong> {
     let repository = repository(name);
     if let Some(part) = repository.split('/').find(|part| !is_part(part)) {
-        let lower = text.replacen(repository, &repository.to_lowercase(), 1);
+        let (registry, rest) = (&name[..name.len() - repository.len()], &text[name.len()..]);
+        let lower = format!("{registry}{}{rest}", repository.to_ascii_lowercase());
         if lower != text && check(&lower).is_ok() {
             let why = "the name of a repository is in lower case".to_owned();
             return Some((why, format!("did you mean `{}`?", shown(&lower))));
@@ -230,6 +238,7 @@ mod tests {
                 "a tag has 1 to 128",
             ),
             ("Skep:1", "in lower case", "did you mean `skep:1`?"),
+            ("Foo/F:F", "in lower case", "did you mean `Foo/f:F`?"),
             (
                 "r.example.com/Team/skep",
                 "in lower case",
@@ -268,6 +277,9 @@ mod tests {
             format!("a@sha256:{}", hex(48)),
             "a".repeat(REPOSITORY_MAX + 1),
             hex(64),
+            // Whoever reads it must not be made to work for it.
+            format!("{}A/A", "A.".repeat(200)),
+            format!("{}A/A", "A.".repeat(2_000_000)),
         ] {
             assert!(check(&bad).is_err(), "{bad}");
         }

@@ -6,14 +6,14 @@ use super::value::{ByteSize, Cpus, Span};
 
 /// Proxies of a cluster, of a node, of one step of an update: more than any Swarm has nodes for.
 pub const PROXIES_MAX: u64 = 10_000;
-/// Client connections of one proxy: more than its memory holds.
-pub const CONNECTIONS: RangeInclusive<u64> = 1..=10_000_000;
+/// Client connections of one proxy: far more than its memory holds, for who means "any number".
+pub const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000_000;
 /// Proxies in front of a proxy.
 pub const HOPS_MAX: u32 = 32;
-/// Any length of time: a year.
-pub const TIME_MAX: Span = Span::from_secs(8_760 * 3_600);
+/// Any length of time: ten years, for who means "never".
+pub const TIME_MAX: Span = Span::from_secs(87_600 * 3_600);
 /// [`TIME_MAX`] as people write it.
-pub const TIME_MAX_TEXT: &str = "8760h";
+pub const TIME_MAX_TEXT: &str = "87600h";
 /// Pause between two looks at a repository. Shorter ones are unkind to servers, longer ones
 /// forgotten, not followed.
 pub const INTERVAL: RangeInclusive<Span> = Span::from_secs(10)..=Span::from_secs(24 * 3_600);

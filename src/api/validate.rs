@@ -15,16 +15,15 @@ use std::ops::RangeInclusive;
 
 use super::Diagnostic;
 use super::grammar::{self, cluster_name, label_key, nearest, shortened};
-use super::limits::{TIME_MAX, TIME_MAX_TEXT};
 use super::service_cluster::{Admission, Metadata, ServiceCluster, ServiceClusterSpec};
-use super::value::{Span, StringMap};
+use super::value::StringMap;
 use super::version::Version;
 use crate::names::{ANNOTATION_HISTORY, API_VERSION, APP_PREFIXES, KIND};
 
 pub use source::source;
 
 /// Labels and annotations under it are Skep's own.
-pub(super) const RESERVED_PREFIX: &str = "dev.skep.";
+const RESERVED_PREFIX: &str = "dev.skep.";
 /// Most revisions that may be kept.
 const HISTORY_MAX: usize = 100;
 
@@ -86,14 +85,6 @@ impl Faults {
             let (least, most) = (range.start(), range.end());
             let message = format!("`{found}` is not between {least} and {most}");
             self.add(path, message, format!("write {least} to {most}"));
-        }
-    }
-
-    /// A length of time that is longer than any may be.
-    fn not_too_long(&mut self, path: impl Into<String>, span: Span) {
-        if span > TIME_MAX {
-            let message = format!("`{span}` is not between 0s and {TIME_MAX_TEXT}");
-            self.add(path, message, format!("write at most {TIME_MAX_TEXT}"));
         }
     }
 

@@ -44,17 +44,17 @@ string_value!(
     Span,
     None,
     "a length of time",
-    "^([0-9]{1,11}ms|[0-9]{1,8}s|[0-9]{1,6}m|[0-9]{1,4}h)+$",
-    "A length of time: a number and one of ms, s, m, h, or a sum of them; at most 8760h.",
+    "^([0-9]{1,12}ms|[0-9]{1,9}s|[0-9]{1,7}m|[0-9]{1,5}h)+$",
+    "A length of time: a number and one of ms, s, m, h, or a sum of them; at most 87600h.",
     ["250ms", "60s", "1m30s"]
 );
 
 /// Units of time, each in milliseconds, and the digits that the longest one has in it.
 const TIME_UNITS: [(&str, u64, usize); 4] = [
-    ("ms", 1, 11),
-    ("s", 1_000, 8),
-    ("m", 60_000, 6),
-    ("h", 3_600_000, 4),
+    ("ms", 1, 12),
+    ("s", 1_000, 9),
+    ("m", 60_000, 7),
+    ("h", 3_600_000, 5),
 ];
 
 impl FromStr for Span {

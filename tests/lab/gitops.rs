@@ -158,14 +158,13 @@ fn page() {
     };
     let source = between(&page, "```yaml\n", "  verify:");
     let repo = Repo::new();
-    for (name, port) in [
-        ("shop-asia", 18_441),
-        ("shop-eu", 18_443),
-        ("shop-us", 18_445),
-    ] {
-        let cluster = manifest(name, "node-2", port, "[]");
-        repo.write(&format!("clusters/production/{name}.yaml"), cluster);
-    }
+    let file = |name: &str| format!("clusters/production/{name}.yaml");
+    let declare = |name: &str, port| {
+        repo.write(&file(name), manifest(name, "node-2", port, "[]"));
+    };
+    declare("shop-asia", 18_441);
+    declare("shop-eu", 18_443);
+    declare("shop-us", 18_445);
     repo.push();
     let server = Server::start(&repo, 2);
     let place = Place::new(lab());
@@ -178,6 +177,12 @@ fn page() {
     let session = format!("```console\n$ skep apply -f source.yaml{session}```\n");
     for part in parts(&session) {
         if let Part::Step { command, output } = part {
+            if command.starts_with("skep sync") {
+                declare("shop-africa", 18_447);
+                declare("shop-asia", 18_449);
+                repo.remove(&file("shop-eu"));
+                repo.push();
+            }
             let (shown, same) = place.shows(&command, &output);
             assert!(
                 same,
@@ -187,7 +192,7 @@ fn page() {
     }
     text(&skep(&["delete", "source", "shop"]), "skep delete source");
     drop(server);
-    let clusters = ["delete", "shop-asia", "shop-eu", "shop-us"];
+    let clusters = ["delete", "shop-africa", "shop-asia", "shop-us"];
     text(&skep(&clusters), "skep delete");
 }
 

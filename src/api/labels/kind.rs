@@ -11,6 +11,7 @@ pub use http::{HeaderRule, header_name};
 pub use redirect::RedirectRule;
 
 use crate::api::grammar::{self, shortened};
+use crate::api::limits::TIME_MAX_TEXT;
 use crate::api::value::{ByteSize, HostPattern, Span};
 
 /// A kind of value.
@@ -400,23 +401,21 @@ fn number(text: &str, min: u32, max: u32) -> Result<Value, Wrong> {
     }
 }
 
-/// The longest time in seconds.
-const MAX_SECONDS: u64 = 9_000_000_000;
-
 /// As nginx has it: a number is seconds, and spaces may stand between the parts of a sum.
 fn time(text: &str, zero: bool) -> Result<Span, Wrong> {
     let packed: String = text.split_whitespace().collect();
-    let seconds = packed.parse::<u64>().ok();
-    let span = match seconds.filter(|seconds| *seconds <= MAX_SECONDS) {
-        Some(seconds) => Ok(Span::from_secs(seconds)),
-        None => packed.parse::<Span>(),
-    };
-    match span {
+    let is_number = packed.bytes().all(|byte| byte.is_ascii_digit()) && !packed.is_empty();
+    let unit = if is_number { "s" } else { "" };
+    match format!("{packed}{unit}").parse::<Span>() {
         Ok(span) if span.get().is_zero() && !zero => wrong(
             format!("`{}` is no time at all", shortened(text)),
             "write for example 10s",
         ),
         Ok(span) => Ok(span),
+        Err(why) if why.contains("too long") => wrong(
+            format!("`{}` is too long", shortened(text)),
+            format!("write at most {TIME_MAX_TEXT}"),
+        ),
         Err(_) => wrong(
             format!("`{}` is not a length of time", shortened(text)),
             "write seconds, or numbers with ms, s, m, h, for example 10, 10s, 1m30s",
@@ -425,11 +424,10 @@ fn time(text: &str, zero: bool) -> Result<Span, Wrong> {
 }
 
 fn size(text: &str) -> Result<Value, Wrong> {
-    text.parse::<ByteSize>().map(Value::Size).map_err(|_| {
-        (
-            format!("`{}` is not a number of bytes", shortened(text)),
-            "write for example 64Mi or 1Gi".to_owned(),
-        )
+    text.parse::<ByteSize>().map(Value::Size).map_err(|why| {
+        // The parser's own words: what is wrong, and what to write.
+        let (why, what) = why.rsplit_once(": ").unwrap_or((&why, ""));
+        (why.to_owned(), what.to_owned())
     })
 }
 

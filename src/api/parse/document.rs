@@ -78,6 +78,13 @@ fn typed<R: Manifest>(mut root: Node, mut read: Read, wrap: impl Fn(R) -> Resour
     let found = reader.read::<R>();
     read.faults.append(&mut reader.faults);
     read.faults.sort();
+    if read.faults.len() > FAULTS_MAX + 1 {
+        // Each who looked stopped in time, and together they are too many again.
+        let more = reader.more();
+        read.faults.retain(|fault| *fault != more);
+        read.faults.truncate(FAULTS_MAX);
+        read.faults.push(more);
+    }
     if let Some(mut found) = found.filter(|_| read.faults.is_empty()) {
         *found.stated_mut() = version;
         read.found = Some(wrap(found));
@@ -235,9 +242,12 @@ impl Reader {
     }
 
     fn too_many(&mut self) {
+        self.faults.push(self.more());
+    }
+
+    fn more(&self) -> Diagnostic {
         let message = format!("more than {FAULTS_MAX} faults: the rest is not shown");
-        let fault = placed(&self.root, &[], Diagnostic::at("", message));
-        self.faults.push(fault);
+        placed(&self.root, &[], Diagnostic::at("", message))
     }
 
     /// The faults that only several fields together can show.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use super::document::placed;
+use super::load::FAULTS_MAX;
 use super::tree::{Content, Entry, Node, Position, STRING_MAPS, Step, path_text};
 use crate::api::grammar::{nearest, shortened};
 use crate::api::{Diagnostic, Version, schema};
@@ -30,7 +31,7 @@ fn fields(kind: &str, version: Version) -> Fields {
     fields
 }
 
-/// A fault for each field without a value that does not exist in a version.
+/// A fault for each field without a value that does not exist in a version; as many as are told.
 pub fn strangers(root: &Node, kind: &'static str, version: Version) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut path = Vec::new();
@@ -42,7 +43,8 @@ pub fn strangers(root: &Node, kind: &'static str, version: Version) -> Vec<Diagn
         return Vec::new();
     };
     let faults = found.into_iter();
-    faults.filter_map(|one| fault(root, fields, one)).collect()
+    let faults = faults.filter_map(|one| fault(root, fields, one));
+    faults.take(FAULTS_MAX + 1).collect()
 }
 
 /// Fields without a value, each with its path.
@@ -113,11 +115,13 @@ static SECTIONS: LazyLock<BTreeMap<&str, BTreeSet<String>>> = LazyLock::new(|| {
 });
 
 /// The lists of a document in the shape of the newest version that stand in the place of a
-/// section.
+/// section; as many as are told.
 pub fn lists(root: &Node, kind: &'static str) -> Vec<Vec<Step>> {
     let mut found = Vec::new();
     find_lists(root, &mut Vec::new(), &mut found);
-    let sections = || SECTIONS.get(kind);
+    let Some(sections) = SECTIONS.get(kind) else {
+        return Vec::new();
+    };
     found.retain(|path| {
         let mut place = String::new();
         for step in path {
@@ -129,8 +133,9 @@ pub fn lists(root: &Node, kind: &'static str) -> Vec<Vec<Step>> {
                 }
             }
         }
-        sections().is_some_and(|known| known.contains(place.trim_start_matches('.')))
+        sections.contains(place.trim_start_matches('.'))
     });
+    found.truncate(FAULTS_MAX + 1);
     found
 }
 

@@ -231,12 +231,21 @@ fn a_fault_is_one_line_whatever_was_written() {
 
 #[test]
 fn of_thousands_of_faults_the_first_are_told() {
-    let mut text = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: east}\nspec:\n  networks:\n".to_owned();
-    text.push_str(&"  - {name: again}\n".repeat(30_000));
-    let faults = manifests("x", &text).faults;
-    assert_eq!(faults.len(), super::load::FAULTS_MAX + 1);
-    assert!(faults.iter().all(|fault| fault.line > 0));
-    assert!(faults.iter().any(|f| f.message.contains("is not shown")));
+    let text = "apiVersion: skep.dev/v1\nkind: ServiceCluster\nmetadata: {name: east}\nspec:\n  networks:\n".to_owned();
+    for item in [
+        "{name: again}",
+        "[x]",
+        "{name: a, x: }",
+        "{name: a, x: 1}",
+        "{name: a, x: , create: [y]}",
+    ] {
+        let text = text.clone() + &format!("  - {item}\n").repeat(10_000);
+        let faults = manifests("x", &text).faults;
+        assert_eq!(faults.len(), super::load::FAULTS_MAX + 1, "{item}");
+        assert!(faults.iter().all(|fault| fault.line > 0));
+        let more = faults.iter().filter(|f| f.message.contains("is not shown"));
+        assert_eq!(more.count(), 1, "{item}");
+    }
 }
 
 /// The good manifests of the tests, to change a bit of.

@@ -51,6 +51,9 @@ const BEYOND: [(&str, &str); 22] = [
     ("is not a host name", "a part of a text has a length"),
 ];
 
+/// Amounts that are written with a unit.
+const UNITS: [&str; 3] = [".cpus", ".memory", "interval"];
+
 /// What a schema tells of and the parser never reads: written by Skep itself.
 const UNREAD: [&str; 3] = [
     "/status",
@@ -127,8 +130,11 @@ fn difference(validator: &Validator, document: &Value) -> Option<String> {
     if is_valid {
         let unsaid = faults.iter().find(|fault| {
             let known = BEYOND.iter();
+            // An amount without a unit is a number in the schema too, with its limits.
+            let has_unit = UNITS.iter().any(|field| fault.path.contains(field));
             !known
                 .into_iter()
+                .filter(|(said, _)| *said != "is not between" || has_unit)
                 .any(|(said, _)| fault.message.contains(said))
         });
         return unsaid.map(|fault| format!("only the parser refuses: {fault}"));

@@ -263,8 +263,8 @@ mod tests {
     #[test]
     fn a_time_is_told_with_its_grammar_and_its_most() {
         let told = told("spec.traffic.timeouts.connect");
-        assert!(told.contains("PATTERN:  ^([0-9]{1,11}ms|"), "{told}");
-        assert!(told.contains("at most 8760h"), "{told}");
+        assert!(told.contains("PATTERN:  ^([0-9]{1,12}ms|"), "{told}");
+        assert!(told.contains("at most 87600h"), "{told}");
         let memory = super::explain(
             &service_cluster(),
             "spec.proxy.resources.limits.memory",

@@ -37,7 +37,7 @@ Older versions: [versions.md](versions.md).
 
 A field without a default may be left out unless it is marked **required**. An empty section
 (`spec:` with nothing below) counts as left out. Fields that do not exist are faults. Lengths of time go up
-to `8760h` (a year), numbers of bytes up to `1048576Gi`.
+to `87600h` (ten years), numbers of bytes up to `1048576Gi`.
 ";
 
 const SOURCE_HEAD: &str = "\

@@ -96,13 +96,6 @@ fn ending(faults: &mut Faults, stop_grace_period: Span, drain: &Drain) {
         );
         faults.add("spec.proxy.drain.minimum", message, "");
     }
-    for (name, span) in [
-        ("stopGracePeriod", stop_grace_period),
-        ("drain.timeout", drain.timeout),
-        ("drain.minimum", drain.minimum),
-    ] {
-        faults.not_too_long(format!("spec.proxy.{name}"), span);
-    }
 }
 
 /// How many nodes are named, when they are named.
@@ -220,8 +213,6 @@ fn rollout(faults: &mut Faults, proxy: &Proxy, update: &Update, placement: &Plac
     }
     let path = "spec.proxy.update.parallelism";
     faults.within(path, &update.parallelism, &(0..=PROXIES_MAX));
-    faults.not_too_long("spec.proxy.update.delay", update.delay);
-    faults.not_too_long("spec.proxy.update.monitor", update.monitor);
     if update.order != UpdateOrder::StartFirst {
         return;
     }

@@ -2,9 +2,9 @@
 
 use super::{Faults, repeated};
 use crate::api::grammar::{certificate_name, nearest, shortened};
-use crate::api::limits::{BYTES_MAX, CONNECTIONS, HOPS_MAX};
+use crate::api::limits::{CONNECTIONS, HOPS_MAX};
 use crate::api::service_cluster::{Timeouts, Tls, TlsVersion, Traffic};
-use crate::api::value::{ByteSize, Span};
+use crate::api::value::Span;
 
 /// The TLS 1.3 suites of rustls with ring, by IANA name.
 pub(in crate::api) const SUITES_1_3: [&str; 3] = [
@@ -30,7 +30,8 @@ pub(super) fn check(faults: &mut Faults, traffic: &Traffic) {
             idle,
         },
         max_connections,
-        max_request_body,
+        // As its type says.
+        max_request_body: _,
         trusted_hops,
         proxy_protocol: _,
         redirect_http_to_https: _,
@@ -43,7 +44,6 @@ pub(super) fn check(faults: &mut Faults, traffic: &Traffic) {
             let hint = "write a length of time, for example 60s";
             faults.add(format!("spec.traffic.timeouts.{name}"), message, hint);
         }
-        faults.not_too_long(format!("spec.traffic.timeouts.{name}"), *span);
     }
     if *max_connections == 0 {
         let path = "spec.traffic.maxConnections";
@@ -51,8 +51,6 @@ pub(super) fn check(faults: &mut Faults, traffic: &Traffic) {
     } else {
         faults.within("spec.traffic.maxConnections", max_connections, &CONNECTIONS);
     }
-    let body = "spec.traffic.maxRequestBody";
-    faults.within(body, max_request_body, &(ByteSize(0)..=BYTES_MAX));
     if *trusted_hops > HOPS_MAX {
         let message = format!("{trusted_hops} proxies in front are not believable");
         let hint = format!("write 0 to {HOPS_MAX}");

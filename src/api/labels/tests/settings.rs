@@ -90,6 +90,26 @@ fn times_are_written_as_nginx_has_them() {
     ] {
         assert_eq!(Kind::Time { zero: false }.parse(bad).value, None, "{bad}");
     }
+    // One most, with a unit or without.
+    for bad in ["315360001", "315360001s", "9999999999999999h"] {
+        let wrong = Kind::Time { zero: false }.parse(bad).wrong;
+        let (why, what) = &wrong[0];
+        assert_eq!(why, &format!("`{bad}` is too long"));
+        assert_eq!(what, &"write at most 87600h");
+    }
+    let longest = Kind::Time { zero: false }.parse("315360000").value;
+    assert_eq!(longest, Some(Value::Time(Span::from_secs(315_360_000))));
+}
+
+#[test]
+fn a_size_that_is_refused_is_told_in_the_words_of_the_manifest() {
+    let wrong = |text: &str| Kind::Size.parse(text).wrong.remove(0);
+    let (why, what) = wrong("2000000Gi");
+    assert_eq!(why, "`2000000Gi` is too much");
+    assert_eq!(what, "write at most 1048576Gi");
+    let (why, what) = wrong("a: b");
+    assert_eq!(why, "`a: b` is not a number of bytes");
+    assert_eq!(what, "write for example 64Mi or 1Gi");
 }
 
 #[test]
