@@ -400,6 +400,22 @@ async fn an_engine_that_hangs_is_given_up_in_time() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_waits_does_not_wait_longer_for_an_engine_that_hangs() {
+    let stage = Stage::new();
+    let _engine = stub(&stage.socket(), None);
+    for typed in [
+        "wait east --timeout 1s",
+        "sync shop --timeout 1s",
+        "rollout status east --timeout 1s",
+    ] {
+        stage
+            .skep(typed)
+            .await
+            .fails(1, &["not done after 1s: the engine does not answer"]);
+    }
+}
+
 /// One that answers who it is and then hangs.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_hangs_later_is_given_up_too() {

@@ -19,7 +19,8 @@ pub const TIME_MAX_TEXT: &str = "87600h";
 pub const INTERVAL: RangeInclusive<Span> = Span::from_secs(10)..=Span::from_secs(24 * 3_600);
 /// Any number of bytes: a pebibyte.
 pub const BYTES_MAX: ByteSize = ByteSize(1 << 50);
-/// Memory of a proxy, from the least that Swarm accepts.
-pub const MEMORY: RangeInclusive<ByteSize> = ByteSize(4 << 20)..=BYTES_MAX;
+/// Memory of a proxy, from the least with which an engine starts a container (6 MiB since 20.10;
+/// Swarm itself refuses less than 4 MiB).
+pub const MEMORY: RangeInclusive<ByteSize> = ByteSize(6 << 20)..=BYTES_MAX;
 /// Processors of a proxy, from the least that Swarm accepts.
 pub const CPUS: RangeInclusive<Cpus> = Cpus(1_000_000)..=Cpus(10_000 * 1_000_000_000);

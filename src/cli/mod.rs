@@ -51,12 +51,15 @@ pub mod written;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use args::{CertsVerb, Cli, DryRun, Global, RolloutVerb, SchemaKind, Verb};
 use error::Result;
 use session::Session;
 use sources::args::SourceVerb;
 use terminal::Terminal;
+
+use crate::api::value::Span;
 
 /// The variable by which a shell asks for completions.
 const COMPLETE: &str = "SKEP_COMPLETE";
@@ -144,14 +147,38 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
         }
         verb => runtime()?.block_on(async {
             let writes = !only_reads(&verb);
+            let patience = patience(&verb);
             tokio::select! {
                 // First, so that it is listened for before anything is asked.
                 biased;
                 () = interrupted() => Err(error::CliError::Interrupted { writes }),
+                told = overdue(patience) => Err(told),
                 ended = with_engine(terminal, &global, verb) => ended,
             }
         }),
     }
+}
+
+/// How long a verb may take that only waits.
+fn patience(verb: &Verb) -> Option<Span> {
+    match verb {
+        Verb::Wait(args) => Some(args.timeout),
+        Verb::Sync(args) => Some(args.timeout),
+        Verb::Rollout(RolloutVerb::Status(args)) => Some(args.timeout),
+        _ => None,
+    }
+}
+
+/// Ends a little after a verb had to say why it is not done: the engine keeps it from that.
+async fn overdue(patience: Option<Span>) -> error::CliError {
+    const GRACE: Duration = Duration::from_secs(1);
+    let Some(patience) = patience else {
+        return std::future::pending().await;
+    };
+    tokio::time::sleep(patience.get().saturating_add(GRACE)).await;
+    error::CliError::Failed(format!(
+        "not done after {patience}: the engine does not answer; run this again, or see `docker info`"
+    ))
 }
 
 /// Runs a verb that speaks to an engine.

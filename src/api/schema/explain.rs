@@ -270,7 +270,7 @@ mod tests {
             "spec.proxy.resources.limits.memory",
             false,
         );
-        assert!(memory.unwrap().contains("AT LEAST: 4194304\n"));
+        assert!(memory.unwrap().contains("AT LEAST: 6291456\n"));
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub struct ResourceAmounts {
     /// Processors. Omitted: not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus: Option<Cpus>,
-    /// Memory; at least `4Mi`. Omitted: not set.
+    /// Memory; at least `6Mi`. Omitted: not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
 }

@@ -213,7 +213,7 @@ fn every_amount_has_a_least_and_a_most() {
         (
             "proxy: {resources: {limits: {memory: 1}}}",
             "proxy.resources.limits.memory",
-            "4Mi and 1048576Gi",
+            "6Mi and 1048576Gi",
         ),
         (
             "proxy: {resources: {limits: {memory: 1048577Gi}}}",
