@@ -1,16 +1,35 @@
-//! The operator's admin port: health, metrics, and a look at what it knows. Never published.
+//! The operator's admin port: health, metrics, and a look at what it knows. Never published by
+//! Skep; who puts its webhooks where git servers reach them lets strangers reach it too, so nobody
+//! gets more of it than a little room for a short while.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections at once; more wait for their turn.
+const CONNECTIONS: usize = 256;
+/// How long a connection may take to say what it wants, also the next time.
+const HEAD: Duration = Duration::from_secs(10);
+/// Bodies that are read at once.
+const BODIES: usize = 16;
+/// How long a body may take, its turn included.
+const BODY: Duration = Duration::from_secs(10);
+/// Bytes of a body: what a large push is told with, and more.
+const BODY_MAX: usize = 2_000_000;
 
 /// Whether it is ready, or why not.
 pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -56,6 +75,9 @@ impl fmt::Debug for AdminState {
 
 /// The routes of the admin port. `/healthz` is 200 as long as the process answers at all.
 pub fn router(state: AdminState) -> Router {
+    let bodies = Arc::new(Semaphore::new(BODIES));
+    let hook =
+        async move |state, source, headers, body| hook(&bodies, state, source, headers, body).await;
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
@@ -72,9 +94,47 @@ pub async fn serve(
     state: AdminState,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(state))
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+    let router = router(state);
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let open = TaskTracker::new();
+    loop {
+        let next = async {
+            let place = room.clone().acquire_owned().await;
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            () = stop.cancelled() => break,
+            next = next => next,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of descriptors, mostly: that passes.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .serve_connection(
+                TokioIo::new(stream),
+                TowerToHyperService::new(router.clone()),
+            );
+        let stop = stop.clone();
+        open.spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            // How it ends is the client's business.
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+            drop(place);
+        });
+    }
+    open.close();
+    open.wait().await;
+    Ok(())
 }
 
 async fn readyz(State(state): State<AdminState>) -> Response {
@@ -94,26 +154,45 @@ async fn fleet(State(state): State<AdminState>) -> Response {
     (kind, (state.fleet)()).into_response()
 }
 
-/// The body is at most 2 MB, the default of the framework.
+/// Who shows no secret at all is not listened to; of the others few are at once.
 async fn hook(
+    bodies: &Semaphore,
     State(state): State<AdminState>,
     Path(source): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let delivery = Delivery {
-        source: &source,
-        signature: text("x-hub-signature-256").or_else(|| text("x-gitea-signature")),
-        token: text("x-gitlab-token"),
-        body: &body,
-    };
-    if (state.hook)(&delivery) {
-        return (StatusCode::ACCEPTED, "looking\n").into_response();
-    }
+    let signature = text("x-hub-signature-256").or_else(|| text("x-gitea-signature"));
+    let token = text("x-gitlab-token");
     // The same for a source that does not exist: strangers learn nothing.
     let refusal = "no such source, no secret stored with `skep source hook`, or a wrong one\n";
-    (StatusCode::FORBIDDEN, refusal).into_response()
+    if signature.is_none() && token.is_none() {
+        return (StatusCode::FORBIDDEN, refusal).into_response();
+    }
+    let read = async {
+        let _turn = bodies.acquire().await;
+        let body = to_bytes(body, BODY_MAX).await.ok()?;
+        Some((state.hook)(&Delivery {
+            source: &source,
+            signature,
+            token,
+            body: &body,
+        }))
+    };
+    let (status, said) = match timeout(BODY, read).await {
+        Ok(Some(true)) => (StatusCode::ACCEPTED, "looking\n"),
+        Ok(Some(false)) => (StatusCode::FORBIDDEN, refusal),
+        Ok(None) => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is cut off, or larger than 2 MB\n",
+        ),
+        Err(_) => (
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not come in time\n",
+        ),
+    };
+    (status, said).into_response()
 }
 
 async fn debug(State(state): State<AdminState>) -> Response {
@@ -182,6 +261,61 @@ mod tests {
         assert_eq!(told("/hooks/shop", "x").await, 403);
         assert_eq!(told("/hooks/none", "t").await, 403);
         assert_eq!(ask(state(Ok(())), "/hooks/shop").await.0, 405);
+    }
+
+    /// What a hook answers whose body never ends.
+    async fn endless(router: Router, token: Option<&str>) -> u16 {
+        let body = Body::from_stream(futures_util::stream::pending::<std::io::Result<&[u8]>>());
+        let request = Request::post("/hooks/shop");
+        let request = match token {
+            Some(token) => request.header("X-Gitlab-Token", token),
+            None => request,
+        };
+        let mut router = router;
+        let response = router.call(request.body(body).unwrap()).await.unwrap();
+        response.status().as_u16()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let begun = tokio::time::Instant::now();
+        assert_eq!(endless(router(state(Ok(()))), None).await, 403);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(endless(router(state(Ok(()))), Some("t")).await, 408);
+        assert_eq!(begun.elapsed().as_secs(), BODY.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_bodies_are_read_at_once() {
+        let router = router(state(Ok(())));
+        let polled = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let all = (0..BODIES + 10).map(|_| {
+            let (polled, mut router) = (polled.clone(), router.clone());
+            let body = futures_util::stream::once(async move {
+                polled.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                std::future::pending::<std::io::Result<&[u8]>>().await
+            });
+            let request = Request::post("/hooks/shop").header("X-Gitlab-Token", "t");
+            let request = request.body(Body::from_stream(body)).unwrap();
+            async move { router.call(request).await.unwrap().status().as_u16() }
+        });
+        let all = futures_util::future::join_all(all);
+        assert!(timeout(BODY / 2, all).await.is_err());
+        assert_eq!(polled.load(std::sync::atomic::Ordering::SeqCst), BODIES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_sent_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, state(Ok(())), stop.clone()));
+        let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut told = Vec::new();
+        let read = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut told).await;
+        assert!(read.is_ok(), "{read:?}");
+        stop.cancel();
+        served.await.unwrap().unwrap();
     }
 
     #[tokio::test]
