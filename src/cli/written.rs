@@ -53,7 +53,7 @@ pub fn write(path: &Path, text: &str, force: bool) -> Result {
         return std::fs::write(path, text).map_err(failed);
     }
     let file = beside(&target, text).map_err(failed)?;
-    if is_shared(&target, file.as_file()).map_err(failed)? {
+    if force && is_shared(&target, file.as_file()).map_err(failed)? {
         return std::fs::write(&target, text).map_err(failed);
     }
     let kept = if force {
