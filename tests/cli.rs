@@ -263,6 +263,11 @@ fn the_docker_cli_can_use_it_as_a_plugin() {
     assert!(help.contains("\n  docker skep certs ls\n"), "{help}");
     let wrong = err(&call(&["skep", "get", "--sideways"]));
     assert!(wrong.contains("Usage: docker skep get "), "{wrong}");
+    // Docker hands on its own flags before the word that it calls the program by.
+    let nowhere = ["-H", "unix:///nonexistent/docker.sock"];
+    let there = call(&[&nowhere[..], &["skep", "get"]].concat());
+    let here = run(&[&nowhere[..], &["get"]].concat());
+    assert_eq!((code(&there), err(&there)), (3, err(&here)));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub const ALL: &str = "the kinds are servicecluster (sc) and source";
 const ELSEWHERE: [(&[&str], &str); 11] = [
     (
         &["all"],
-        "`skep get` lists service clusters, `skep get sources` sources",
+        "`skep get all` lists service clusters and sources",
     ),
     (
         &["cluster", "ing", "ingress", "ingresses", "gateway"],
