@@ -263,6 +263,11 @@ fn the_docker_cli_can_use_it_as_a_plugin() {
     assert!(help.contains("\n  docker skep certs ls\n"), "{help}");
     let wrong = err(&call(&["skep", "get", "--sideways"]));
     assert!(wrong.contains("Usage: docker skep get "), "{wrong}");
+    // Docker hands on its own flags before the word that it calls the program by.
+    let nowhere = ["-H", "unix:///nonexistent/docker.sock"];
+    let there = call(&[&nowhere[..], &["skep", "get"]].concat());
+    let here = run(&[&nowhere[..], &["get"]].concat());
+    assert_eq!((code(&there), err(&there)), (3, err(&here)));
 }
 
 #[test]
@@ -329,6 +334,56 @@ fn what_convert_writes_is_told_and_overwrites_nothing_unless_it_is_forced() {
     assert_eq!(left, 3);
 }
 
+/// Waits for the end of a verb, and kills one that goes on.
+fn ended(
+    mut child: std::process::Child,
+    mut meanwhile: impl FnMut(&std::process::Child),
+) -> Output {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while child.try_wait().expect("it is ours").is_none() {
+        if std::time::Instant::now() > end {
+            child.kill().expect("it runs");
+            panic!("skep goes on");
+        }
+        meanwhile(&child);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.wait_with_output().expect("it ends")
+}
+
+fn interrupt(child: &std::process::Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+}
+
+#[test]
+fn an_interrupt_ends_a_verb_that_waits_for_a_pipe_that_nobody_writes_to() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let pipe = dir.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    let pipe = pipe.display().to_string();
+    for args in [["apply", "-f", &pipe], ["delete", "-f", &pipe]] {
+        let child = skep(&args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let status = format!("/proc/{}/status", child.id());
+        let output = ended(child, |child| {
+            // Before it listens, the system itself would end it.
+            let known = std::fs::read_to_string(&status).unwrap_or_default();
+            let caught = known.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+            if caught.is_some_and(|mask| mask & 0b10 != 0) {
+                interrupt(child);
+            }
+        });
+        assert_eq!(code(&output), 130, "{args:?}: {}", err(&output));
+    }
+}
+
 #[test]
 fn an_interrupt_ends_a_verb_that_waits_for_what_is_typed() {
     for args in [
@@ -347,17 +402,8 @@ fn an_interrupt_ends_a_verb_that_waits_for_what_is_typed() {
         // More than a pipe holds: once it is written, the verb reads.
         let some = vec![b'#'; 300_000];
         stdin.write_all(&some).expect("it reads");
-        let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while child.try_wait().expect("it is ours").is_none() {
-            if std::time::Instant::now() > end {
-                child.kill().expect("it runs");
-                panic!("skep {args:?} goes on");
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        let output = child.wait_with_output().expect("it ends");
+        interrupt(&child);
+        let output = ended(child, |_| {});
         assert_eq!(code(&output), 130, "{args:?}: {}", err(&output));
         drop(stdin);
     }

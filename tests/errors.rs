@@ -81,8 +81,8 @@ const NOTHING: &[(&str, &str)] = &[
         "servicecluster/clusters does not exist; the kinds are servicecluster (sc) and source; `skep get` lists",
     ),
     (
-        "get all",
-        "`skep get` lists service clusters, `skep get sources` sources",
+        "describe all",
+        "`skep get all` lists service clusters and sources",
     ),
     ("get nodes", "`docker node ls`"),
     ("get svc", "`skep routes` lists services"),
@@ -471,6 +471,36 @@ async fn what_is_not_there_is_called_by_its_name() {
         said.fails(1, &[wanted]);
     }
     assert_eq!(sim.writes(), writes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_both_kinds_and_may_be_a_name_all_the_same() {
+    let stage = Stage::new();
+    let sim = Sim::new(1);
+    sim.serve_unix(&stage.socket()).unwrap();
+    let none = stage.skep("get all").await;
+    assert_eq!((none.code, none.out.as_str()), (Some(0), ""));
+    assert!(none.err.contains("nothing is declared"), "{}", none.err);
+    let named = EAST.replace("east", "all");
+    std::fs::write(stage.path("all.yaml"), named).unwrap();
+    let applied = stage.skep("apply -f @all.yaml -f @source.yaml").await;
+    assert_eq!(applied.code, Some(0), "{}", applied.err);
+    let (cluster, source) = ("servicecluster/all\n", "source/shop\n");
+    let said = stage.skep("get sc/all -o name").await;
+    assert_eq!(said.out, cluster);
+    let said = stage.skep("get all -o name").await;
+    assert_eq!(said.out, [cluster, source].concat());
+    let said = stage.skep("get all --no-headers").await;
+    let first: Vec<_> = said.out.lines().map(|line| line.get(..4)).collect();
+    assert_eq!(first, [Some("all "), None, Some("shop")], "{}", said.out);
+    let said = stage.skep("get all -o json").await;
+    let list: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(list["kind"], "List");
+    let kinds = [&list["items"][0]["kind"], &list["items"][1]["kind"]];
+    assert_eq!(kinds, ["ServiceCluster", "Source"]);
+    let said = stage.skep("get all -o yaml").await;
+    assert_eq!(said.out.matches("\n---\n").count(), 1, "{}", said.out);
+    stage.skep("get all -w").await.fails(2, &["`skep get -w`"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

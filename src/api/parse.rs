@@ -20,6 +20,7 @@ use super::{Diagnostic, Metadata, ServiceCluster, Source, Version, validate, ver
 use crate::names;
 
 pub use emit::yaml;
+pub(super) use tree::STRICT;
 
 /// What a text of manifests holds.
 #[derive(Clone, Debug, Default, PartialEq)]

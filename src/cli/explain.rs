@@ -2,6 +2,7 @@
 
 use super::args::VersionArg;
 use super::error::{CliError, Result};
+use super::kinds;
 use super::terminal::Terminal;
 use crate::api::schema;
 use crate::names;
@@ -48,12 +49,18 @@ enum Kind {
 
 /// kubectl's way is `source.spec.url`; without a kind, service clusters are meant.
 fn split(typed: &str) -> (Kind, &str) {
-    let (first, rest) = typed.split_once('.').unwrap_or((typed, ""));
-    match first.to_ascii_lowercase().as_str() {
-        "sc" | "servicecluster" | "serviceclusters" => (Kind::ServiceCluster, rest),
-        "source" | "sources" => (Kind::Source, rest),
-        _ => (Kind::ServiceCluster, typed),
-    }
+    let dots = typed.match_indices('.').map(|(at, _)| at);
+    // `source.skep.dev` is a longer word for a kind than `source`.
+    let mut ends = dots.chain([typed.len()]).rev();
+    let kind = ends.find_map(|end| {
+        let (word, rest) = typed.split_at(end);
+        let rest = rest.trim_start_matches('.');
+        if kinds::is_source(word) {
+            return Some((Kind::Source, rest));
+        }
+        kinds::is_cluster(word).then_some((Kind::ServiceCluster, rest))
+    });
+    kind.unwrap_or((Kind::ServiceCluster, typed))
 }
 
 #[cfg(test)]
@@ -66,5 +73,11 @@ mod tests {
         assert_eq!(split("ServiceCluster"), (Kind::ServiceCluster, ""));
         assert_eq!(split("spec.proxy"), (Kind::ServiceCluster, "spec.proxy"));
         assert_eq!(split("source.spec.url"), (Kind::Source, "spec.url"));
+        let whole = "Sources.skep.dev";
+        assert_eq!(split(whole), (Kind::Source, ""));
+        assert_eq!(
+            split(&format!("{whole}.spec.url")),
+            (Kind::Source, "spec.url")
+        );
     }
 }

@@ -80,7 +80,8 @@ pub fn values<R: Manifest>(all: &[R], version: Version) -> Vec<Value> {
 }
 
 /// The clusters that were asked for, in the order asked for.
-fn wanted(args: &GetArgs, mut clusters: Vec<ServiceCluster>) -> Vec<ServiceCluster> {
+#[must_use]
+pub fn wanted(args: &GetArgs, mut clusters: Vec<ServiceCluster>) -> Vec<ServiceCluster> {
     if let Some(selector) = &args.selector {
         clusters.retain(|cluster| selector.matches(&cluster.metadata.labels));
     }

@@ -1,11 +1,11 @@
 //! What people give to read: files and standard input, never more of either than was meant to be
 //! there.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::{CliError, Result};
+use crate::runtime::file;
 
 /// Most that is read as one kind of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,27 +52,22 @@ impl Limit {
 /// name, which callers put before it. A pipe or a device that is named is read, up to the limit.
 pub fn bytes(path: &Path, limit: Limit) -> std::result::Result<Vec<u8>, String> {
     let read = if path == Path::new("-") {
-        within(std::io::stdin().lock(), limit)
+        file::within(std::io::stdin().lock(), limit.bytes())
     } else {
-        File::open(path).and_then(|file| within(file, limit))
+        file::bytes(path, limit.bytes())
     };
-    read.map_err(|error| format!("cannot be read: {error}"))?
-        .ok_or_else(|| {
+    read.map_err(|error| {
+        if error.kind() == ErrorKind::FileTooLarge {
             let (most, instead) = (limit.told(), limit.instead);
-            format!("is larger than {most}, more than is read here: {instead}")
-        })
+            return format!("is larger than {most}, more than is read here: {instead}");
+        }
+        format!("cannot be read: {error}")
+    })
 }
 
 /// As [`bytes`], as text.
 pub fn text(path: &Path, limit: Limit) -> std::result::Result<String, String> {
     String::from_utf8(bytes(path, limit)?).map_err(|_| "is not text in UTF-8".to_owned())
-}
-
-/// Everything, or nothing when there is more than the limit.
-fn within(from: impl Read, limit: Limit) -> std::io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    from.take(limit.bytes() + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= limit.bytes()).then_some(bytes))
 }
 
 /// Does work that may wait for a pipe or a person on a thread of its own, so that an interrupt

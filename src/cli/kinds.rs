@@ -14,84 +14,58 @@ const SOURCE: [&str; 4] = ["source", "sources", "source.skep.dev", "sources.skep
 /// The kinds as they are told.
 pub const ALL: &str = "the kinds are servicecluster (sc) and source";
 
-/// What kubectl and docker call things, and what shows them here. These words stay free as names.
+/// What kubectl and docker call things, also with an `s` behind it, and what shows them here.
+/// These words stay free as names.
 const ELSEWHERE: [(&[&str], &str); 11] = [
     (
         &["all"],
-        "`skep get` lists service clusters, `skep get sources` sources",
+        "`skep get all` lists service clusters and sources",
     ),
     (
-        &[
-            "cluster",
-            "clusters",
-            "ing",
-            "ingress",
-            "ingresses",
-            "gateway",
-            "gateways",
-        ],
+        &["cluster", "ing", "ingress", "ingresses", "gateway"],
         "`skep get` lists service clusters",
     ),
     (
-        &[
-            "route",
-            "routes",
-            "httproute",
-            "httproutes",
-            "endpoints",
-            "ep",
-        ],
+        &["route", "httproute", "endpoint", "ep"],
         "`skep routes` lists routes and their endpoints",
     ),
     (
-        &["no", "node", "nodes"],
+        &["node", "no"],
         "`skep describe NAME` shows the nodes of a service cluster, `docker node ls` all",
     ),
     (
-        &["svc", "service", "services"],
+        &["service", "svc"],
         "`skep routes` lists services and where they are routed, `docker service ls` all",
     ),
     (
         &[
-            "po",
-            "pod",
-            "pods",
             "proxy",
             "proxies",
             "task",
-            "tasks",
-            "deploy",
+            "pod",
+            "po",
             "deployment",
-            "deployments",
-            "ds",
+            "deploy",
             "daemonset",
-            "daemonsets",
+            "ds",
         ],
         "`skep describe NAME` shows the proxies of a service cluster",
     ),
     (
-        &["cert", "certs", "certificate", "certificates"],
+        &["certificate", "cert"],
         "`skep certs ls` lists certificates",
     ),
-    (&["ev", "event", "events"], "`skep events` lists events"),
+    (&["event", "ev"], "`skep events` lists events"),
     (
-        &["net", "network", "networks"],
+        &["network"],
         "`skep describe NAME` shows the networks of a service cluster, `docker network ls` all",
     ),
     (
-        &[
-            "secret",
-            "secrets",
-            "config",
-            "configs",
-            "cm",
-            "configmap",
-            "configmaps",
-        ],
+        &["secret", "config", "configmap", "cm"],
         "`docker secret ls` and `docker config ls` list what the engine stores",
     ),
     (
-        &["ns", "namespace", "namespaces"],
+        &["namespace", "ns"],
         "a Swarm has no namespaces, and names are those of the whole Swarm",
     ),
 ];
@@ -111,9 +85,9 @@ pub fn is_source(word: &str) -> bool {
 /// What to type instead of a word that is a kind elsewhere.
 fn elsewhere(word: &str) -> Option<String> {
     let lower = word.to_ascii_lowercase();
-    let known = ELSEWHERE
-        .iter()
-        .find(|(words, _)| words.contains(&lower.as_str()));
+    let one = lower.strip_suffix('s').unwrap_or(&lower);
+    let is_meant = |words: &[&str]| words.contains(&lower.as_str()) || words.contains(&one);
+    let known = ELSEWHERE.iter().find(|(words, _)| is_meant(words));
     if let Some((_, hint)) = known {
         return Some(format!("{ALL}; {hint}"));
     }
@@ -167,6 +141,7 @@ mod tests {
                 assert!(!is_cluster(word) && !is_source(word), "{word}");
             }
         }
+        assert!(told("ingresses").contains("`skep get` lists"));
         assert!(told("Nodes").contains("docker node ls"));
         assert!(told("sc,sources").contains("one call shows one"));
     }

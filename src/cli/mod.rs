@@ -4,6 +4,7 @@
 //! output, everything else to standard error; [`error::CliError`] has the exit codes.
 
 pub mod age;
+pub mod all;
 pub mod apply;
 pub mod args;
 pub mod brief;
@@ -205,6 +206,7 @@ async fn with_engine(terminal: Terminal, global: &Global, verb: Verb) -> Result 
         Verb::Rollback(args) | Verb::Rollout(RolloutVerb::Undo(args)) => {
             history::rollback(&connect().await?, &args).await
         }
+        Verb::Get(args) if all::asked(&args)? => all::run(&connect().await?, &args).await,
         Verb::Get(args) => match sources::asked(&args.names.names)? {
             Some(names) => sources::get(&connect().await?, &args, &names).await,
             None => get::run(&connect().await?, &args).await,

@@ -4,16 +4,17 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 
+use super::kinds;
 use crate::api::grammar::nearest;
 
 /// Verbs of other programs, and what does the same here.
-const VERBS: [(&[&str], &str); 8] = [
+const VERBS: [(&[&str], &str); 6] = [
     (
         &["create", "replace", "deploy", "up", "update"],
         "`apply -f FILE` declares what a file says",
     ),
     (
-        &["patch", "scale", "set", "label", "annotate"],
+        &["patch", "scale", "set"],
         "`edit NAME` changes a service cluster in your editor, `apply -f FILE` from a file",
     ),
     (
@@ -22,28 +23,17 @@ const VERBS: [(&[&str], &str); 8] = [
     ),
     (&["restart"], "`rollout restart NAME` replaces the proxies"),
     (
-        &["undo"],
-        "`rollback NAME` goes back to an earlier revision",
-    ),
-    (
-        &["cert", "certificate", "certificates"],
+        &["certificate", "certificates"],
         "`certs ls`, `certs add`, `certs rm`",
     ),
     (
-        &["remove-all", "down"],
+        &["down"],
         "`delete NAME` deletes a service cluster, `uninstall` removes Skep",
     ),
-    (
-        &[
-            "cluster",
-            "clusters",
-            "servicecluster",
-            "serviceclusters",
-            "sc",
-        ],
-        "the verb comes first: `get`, `describe NAME`, `apply -f FILE`",
-    ),
 ];
+
+/// For those who name the kind first.
+const NOUN: &str = "the verb comes first: `get`, `describe NAME`, `apply -f FILE`";
 
 /// The error with a better tip, where there is one.
 #[must_use]
@@ -54,6 +44,7 @@ pub fn added(mut error: Error, command: &Command) -> Error {
             verb(
                 &text(&error, ContextKind::InvalidSubcommand),
                 group(&usage, command),
+                command,
             )
         }
         ErrorKind::UnknownArgument => {
@@ -83,12 +74,34 @@ fn group<'a>(usage: &str, command: &'a Command) -> &'a Command {
     named.next().unwrap_or(command)
 }
 
-fn verb(typed: &str, among: &Command) -> Option<String> {
-    let known = VERBS.iter().find(|(words, _)| words.contains(&typed));
-    let verbs = among.get_subcommands().filter(|one| !one.is_hide_set());
-    let near = nearest(typed, verbs.map(Command::get_name));
-    let near = near.map(|near| format!("did you mean `{near}`?"));
-    known.map(|(_, tip)| (*tip).to_owned()).or(near)
+/// The verb that was meant, of the program or of one of its groups.
+fn verb(typed: &str, among: &Command, program: &Command) -> Option<String> {
+    let verbs = || {
+        let shown = among.get_subcommands().filter(|one| !one.is_hide_set());
+        shown.map(Command::get_name).filter(|name| *name != "help")
+    };
+    let near = || {
+        let near = nearest(typed, verbs())?;
+        Some(format!("did you mean `{near}`?"))
+    };
+    if among.get_name() == program.get_name() {
+        return habit(typed).map(str::to_owned).or_else(near);
+    }
+    near().or_else(|| {
+        let verbs = verbs().map(|verb| format!("`{} {verb}`", among.get_name()));
+        Some(format!(
+            "there are {}",
+            verbs.collect::<Vec<_>>().join(", ")
+        ))
+    })
+}
+
+fn habit(typed: &str) -> Option<&'static str> {
+    if kinds::is_cluster(typed) || ["cluster", "clusters"].contains(&typed) {
+        return Some(NOUN);
+    }
+    let known = VERBS.iter().find(|(words, _)| words.contains(&typed))?;
+    Some(known.1)
 }
 
 fn argument(typed: &str, usage: &str) -> Option<String> {
@@ -120,6 +133,15 @@ mod tests {
             (
                 &["skep", "rollout", "stauts", "east"],
                 "tip: did you mean `status`?",
+            ),
+            (&["skep", "clusters"], "tip: the verb comes first"),
+            (
+                &["skep", "certs", "show"],
+                "tip: there are `certs add`, `certs ls`, `certs rm`",
+            ),
+            (
+                &["skep", "source", "status"],
+                "tip: there are `source auth`, `source hook`",
             ),
             (&["skep", "get", "-A"], "tip: a Swarm has no namespaces"),
             (

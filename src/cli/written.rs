@@ -1,7 +1,8 @@
-//! Files that verbs write: whole or not at all, and never over somebody's work unasked.
+//! Files that verbs write: whole or not at all where that is possible, and never over somebody's
+//! work unasked.
 
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
@@ -27,6 +28,9 @@ pub fn free(path: &Path, force: bool) -> Result {
 }
 
 /// Writes a file by way of another one beside it. One that is there stays, unless `force`.
+///
+/// As editors do it, a file that others have a part in (another owner's, or one with further names)
+/// is written in place, and so is what a link leads to that is not there yet.
 pub fn write(path: &Path, text: &str, force: bool) -> Result {
     free(path, force)?;
     let failed = |error: std::io::Error| {
@@ -38,16 +42,20 @@ pub fn write(path: &Path, text: &str, force: bool) -> Result {
         let cause = text.split(" at path ").next().unwrap_or_default();
         CliError::Failed(format!("{} cannot be written: {cause}", path.display()))
     };
-    // A terminal, a pipe or /dev/null cannot be replaced.
+    // A terminal, a pipe or /dev/null cannot be replaced, and a link to nothing is no file.
+    let Ok(target) = path.canonicalize().or_else(|error| {
+        let is_new = !path.is_symlink();
+        is_new.then(|| path.to_owned()).ok_or(error)
+    }) else {
+        return std::fs::write(path, text).map_err(failed);
+    };
     if is_special(path) {
         return std::fs::write(path, text).map_err(failed);
     }
-    // What a link leads to is replaced, not the link.
-    let target = match path.canonicalize() {
-        Ok(target) => target,
-        Err(_) => path.to_owned(),
-    };
     let file = beside(&target, text).map_err(failed)?;
+    if force && is_shared(&target, file.as_file()).map_err(failed)? {
+        return std::fs::write(&target, text).map_err(failed);
+    }
     let kept = if force {
         file.persist(&target)
     } else {
@@ -74,10 +82,23 @@ fn beside(target: &Path, text: &str) -> std::io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Whether it is neither a file nor a folder, or one that the system hands out (/dev/stdout).
+/// Whether a file is there that would lose its owner, its group or another of its names to a new
+/// one.
+fn is_shared(target: &Path, new: &std::fs::File) -> std::io::Result<bool> {
+    let Ok(old) = target.metadata() else {
+        return Ok(false);
+    };
+    let new = new.metadata()?;
+    Ok(old.nlink() > 1 || (old.uid(), old.gid()) != (new.uid(), new.gid()))
+}
+
+/// Whether it is neither a file nor a folder, or what this process was given to write to.
 fn is_special(path: &Path) -> bool {
+    let is_given = ["/dev/stdout", "/dev/stderr", "/dev/fd"]
+        .iter()
+        .any(|given| path.starts_with(given));
     let known = path.metadata();
-    path.starts_with("/dev") || known.is_ok_and(|one| !one.is_file() && !one.is_dir())
+    is_given || known.is_ok_and(|one| !one.is_file() && !one.is_dir())
 }
 
 fn taken(path: &Path) -> CliError {
@@ -113,7 +134,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, link) = (dir.path().join("east.yaml"), dir.path().join("link.yaml"));
         write(&path, "one", false).unwrap();
-        assert_ne!(mode(&path), 0o600, "the mask alone decides over a new one");
+        let usual = dir.path().join("usual");
+        std::fs::File::create(&usual).unwrap();
+        assert_eq!(mode(&path), mode(&usual));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(free(&link, false).is_err());
@@ -129,12 +152,48 @@ mod tests {
         let link = dir.path().join("link.yaml");
         std::os::unix::fs::symlink(dir.path().join("none"), &link).unwrap();
         assert!(free(&link, false).is_err());
+        write(&link, "text", true).unwrap();
+        assert!(link.is_symlink());
+        let made = std::fs::read_to_string(dir.path().join("none")).unwrap();
+        assert_eq!(made, "text");
         write(Path::new("/dev/null"), "text", false).unwrap();
-        let nowhere = dir.path().join("none").join("east.yaml");
+        let nowhere = dir.path().join("nowhere").join("east.yaml");
         let told = write(&nowhere, "text", false).unwrap_err().to_string();
         assert!(told.contains("cannot be written: No such file"), "{told}");
         assert!(!told.contains(".skep-"), "{told}");
         let folder = write(dir.path(), "text", true).unwrap_err().to_string();
         assert!(folder.contains("is a folder"), "{folder}");
+    }
+
+    #[test]
+    fn a_file_below_dev_is_a_file() {
+        assert!(is_special(Path::new("/dev/null")));
+        assert!(is_special(Path::new("/dev/stdout")));
+        let Ok(dir) = tempfile::tempdir_in("/dev/shm") else {
+            return; // Not every system has it.
+        };
+        let path = dir.path().join("east.yaml");
+        write(&path, "one", false).unwrap();
+        write(&path, "two", false).unwrap_err();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one");
+    }
+
+    #[test]
+    fn a_file_that_others_have_a_part_in_is_written_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("east.yaml");
+        let other = dir.path().join("other.yaml");
+        write(&path, "one", false).unwrap();
+        std::fs::hard_link(&path, &other).unwrap();
+        write(&path, "two", true).unwrap();
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "two");
+        std::fs::remove_file(&other).unwrap();
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&path, Some(4_711), None).is_ok() {
+            write(&path, "three", true).unwrap();
+            assert_eq!(path.metadata().unwrap().uid(), 4_711);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "three");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

@@ -7,6 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tonic::transport::{Certificate, ClientTlsConfig, ServerTlsConfig};
 
 use crate::names::OPERATOR_TLS_NAME;
+use crate::runtime::file;
 
 /// A certificate and key, and the authority that the other end must come from. Checked: what is
 /// loaded can be used. Its `Debug` shows no key.
@@ -52,7 +53,7 @@ impl Identity {
     /// Reads a bundle (certificate and key, PEM) and an authority (certificate, PEM) from files.
     pub fn load(bundle: &Path, authority: &Path) -> Result<Self, Error> {
         let read = |path: &Path| {
-            std::fs::read_to_string(path).map_err(|source| Error::Read {
+            file::text(path, file::SMALL).map_err(|source| Error::Read {
                 path: path.to_owned(),
                 source,
             })

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::certs::{Pair, SealingKey};
 use crate::route::{Faulty, Keyring, Stored};
+use crate::runtime::file;
 use crate::world::World;
 use crate::world::certificates::{CertificateRevision, StoredCertificate, certificates};
 
@@ -21,7 +22,7 @@ impl Vault {
     /// A vault with the key of a file. An operator without one works, but for stored certificates.
     #[must_use]
     pub fn load(path: &Path) -> Self {
-        let key = match std::fs::read_to_string(path) {
+        let key = match file::text(path, file::SMALL) {
             Ok(text) => {
                 SealingKey::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
             }

@@ -25,6 +25,7 @@ use super::{Error, Result, admin, limits, state};
 use crate::control::ShownCertificate;
 use crate::control::client::{self, ClientSettings, ClientStatus, Delivery};
 use crate::control::identity::Identity;
+use crate::runtime::file;
 
 /// Connections that the kernel keeps for a listener until they are taken.
 const BACKLOG: u32 = 4096;
@@ -215,7 +216,7 @@ fn raise_file_limit() {
 /// keeps none.
 fn place(settings: &ProxySettings) -> Option<Place> {
     let identity = settings.control.as_ref().map(|control| &control.identity);
-    let identity = identity.and_then(|path| std::fs::read(path).ok());
+    let identity = identity.and_then(|path| file::bytes(path, file::SMALL).ok());
     let seal = identity.and_then(|identity| state::Seal::of(&identity));
     Some(Place {
         dir: settings.state_dir.clone()?,

@@ -14,6 +14,7 @@
 pub mod action;
 pub mod backoff;
 pub mod controller;
+pub mod file;
 pub mod scheduler;
 
 pub use action::{Action, Failure, Retry, Wake};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::Error;
+use crate::runtime::file;
 
 #[cfg(test)]
 mod tests;
@@ -195,8 +196,9 @@ impl Env<'_> {
             return Ok(String::new());
         };
         let path = dir.join("config.json");
-        let config: DockerConfig = match std::fs::read(&path) {
+        let config: DockerConfig = match file::bytes(&path, file::SMALL) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| unreadable(&path, &e))?,
+            Err(error) if is_too_large(&error) => return Err(unreadable(&path, &error)),
             // No file, or not ours to read: docker then uses its defaults as well.
             Err(_) => DockerConfig::default(),
         };
@@ -260,7 +262,10 @@ fn from_context(config_dir: &Path, name: &str) -> Result<Endpoint, Error> {
         .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let contexts = config_dir.join("contexts");
     let path = contexts.join("meta").join(&folder).join("meta.json");
-    let bytes = std::fs::read(&path).map_err(|_| {
+    let bytes = file::bytes(&path, file::SMALL).map_err(|error| {
+        if is_too_large(&error) {
+            return unreadable(&path, &error);
+        }
         fault(&format!(
             "there is no docker context {name:?} in {}; `docker context ls` lists them",
             config_dir.display()
@@ -288,7 +293,11 @@ fn from_context(config_dir: &Path, name: &str) -> Result<Endpoint, Error> {
     Endpoint::from_host(&docker.host, tls)
 }
 
-fn unreadable(path: &Path, error: &serde_json::Error) -> Error {
+fn is_too_large(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::FileTooLarge
+}
+
+fn unreadable(path: &Path, error: &dyn fmt::Display) -> Error {
     fault(&format!("cannot read {}: {error}", path.display()))
 }
 

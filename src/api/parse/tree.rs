@@ -64,7 +64,7 @@ pub const STRING_MAPS: [&str; 6] = [
 
 /// Sections that are not optional once they are written: an empty one must not switch off what it
 /// is there for.
-const STRICT: [&str; 1] = ["verify"];
+pub const STRICT: [&str; 1] = ["verify"];
 
 impl Node {
     /// The tree as a value for serde. An empty section counts as a missing one.

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// Sections that are not optional once they are written; the parser has the same list.
-const STRICT: [&str; 1] = ["verify"];
+use crate::api::parse::STRICT;
 
 /// Lets every field be null that a manifest may leave out.
 pub fn allow(schema: &mut Value) {

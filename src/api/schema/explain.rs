@@ -331,7 +331,7 @@ mod tests {
     fn a_field_that_moved_is_told_where_it_went() {
         assert_eq!(
             fault("spec.traffic.connectTimeout"),
-            "skep.dev/v1 has no field `spec.traffic.connectTimeout`: `spec.traffic.connectTimeout` of other versions is `spec.traffic.timeouts.connect` (`--api-version v1alpha1` explains it as it was)"
+            "skep.dev/v1 has no field `spec.traffic.connectTimeout`: `spec.traffic.connectTimeout` of other versions is `spec.traffic.timeouts.connect` (`--api-version v1alpha1` explains it there)"
         );
         let old = of(names::KIND, Version::V1Alpha1);
         let fault = |path: &str| explain(&old, path, false).unwrap_err();

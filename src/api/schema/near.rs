@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::explain::paths;
 use super::reference::{Page, join};
+use crate::api::grammar::nearest;
 use crate::api::version::{self, Version};
 
 /// What is said of a field that only other versions have.
@@ -24,24 +25,9 @@ pub fn moved(schema: &Value, path: &str) -> Option<String> {
         .map(|(there, here)| format!("`{there}` of other versions is `{here}`"));
     let places = places.collect::<Vec<_>>().join("; ");
     Some(format!(
-        "{version} has no field `{path}`: {places} (`--api-version {}` explains it as it was)",
+        "{version} has no field `{path}`: {places} (`--api-version {}` explains it there)",
         other.word()
     ))
-}
-
-/// How alike two names are, in whatever case; 0 when they are not.
-fn likeness(a: &str, b: &str) -> f64 {
-    let alike = strsim::jaro_winkler(&a.to_lowercase(), &b.to_lowercase());
-    if alike > 0.8 { alike } else { 0.0 }
-}
-
-/// The word that is most like another one.
-fn nearest<'w>(wanted: &str, words: impl IntoIterator<Item = &'w String>) -> Option<&'w String> {
-    let scored = words
-        .into_iter()
-        .map(|word| (likeness(word, wanted), word))
-        .filter(|(score, _)| *score > 0.0);
-    Some(scored.max_by(|a, b| a.0.total_cmp(&b.0))?.1)
 }
 
 /// What is said of a field that does not exist: what there is instead.
@@ -59,7 +45,7 @@ pub fn unknown(
     }
     let mut all = Vec::new();
     paths(page, schema, "", &mut all);
-    if let Some(near) = nearest(name, known) {
+    if let Some(near) = nearest(name, known.iter().map(String::as_str)) {
         // What was asked for below it, as far as there is such a thing.
         let near = join(at, near);
         let wanted = rest
@@ -68,6 +54,7 @@ pub fn unknown(
         let below = format!("{near}.");
         let inner = all
             .iter()
+            .map(String::as_str)
             .filter(|path| !rest.is_empty() && path.starts_with(&below));
         let near = nearest(&wanted, inner).unwrap_or(&near);
         return format!("{place} has no field `{name}`; did you mean `{near}`?");

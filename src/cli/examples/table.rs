@@ -91,6 +91,7 @@ pub(super) const EXAMPLES: &[(&str, &[&str])] = &[
             r#"skep get east -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'"#,
             "skep get -o custom-columns=NAME:.metadata.name,ROUTES:.status.routes.total",
             "skep get sources --watch",
+            "skep get all",
             "skep get east -o yaml --api-version v1alpha1",
         ],
     ),

@@ -201,10 +201,7 @@ pub async fn get(session: &Session, args: &GetArgs, names: &[String]) -> Result 
         session.terminal.note(note);
         return Ok(());
     }
-    let mut chosen: Vec<Source> = wanted(args, names, &look).into_values().collect();
-    if let Some(path) = &args.sort_by {
-        output::sort(&mut chosen, path, |one| version::document(one, version));
-    }
+    let chosen = sorted(args, names, &look);
     if !chosen.is_empty() {
         session.warn_without_operator(&look);
         let listed = names.len() != 1;
@@ -219,6 +216,16 @@ pub async fn get(session: &Session, args: &GetArgs, names: &[String]) -> Result 
     let show = |chosen: &[Source]| render(chosen, &args.output, false, false, version, now());
     let seen = |look: &View| wanted(args, names, look);
     watch(session, &args.output, seen(&look), seen, show, reference).await
+}
+
+/// The sources that were asked for, in the order asked for.
+pub(super) fn sorted(args: &GetArgs, names: &[String], look: &View) -> Vec<Source> {
+    let version = args.version.asked();
+    let mut chosen: Vec<Source> = wanted(args, names, look).into_values().collect();
+    if let Some(path) = &args.sort_by {
+        output::sort(&mut chosen, path, |one| version::document(one, version));
+    }
+    chosen
 }
 
 /// The sources that were asked for, by name.
@@ -263,7 +270,8 @@ fn managed(declared: &BTreeMap<String, Declared>, source: &str) -> Vec<String> {
     own.map(|cluster| cluster.name.clone()).collect()
 }
 
-fn render(
+/// Sources in the form asked for, as [`super::get::render`] does it.
+pub(super) fn render(
     all: &[Source],
     output: &Form,
     headers: bool,

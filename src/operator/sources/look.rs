@@ -8,6 +8,7 @@ use crate::api::{ServiceCluster, SourceFault, SourceSpec, parse};
 use crate::certs::SealingKey;
 use crate::git::{self, Credentials, Fetched, Limits, Url};
 use crate::names;
+use crate::runtime::file;
 use crate::store::sources::{Login, Purpose, sealed_for};
 use crate::world::World;
 
@@ -195,7 +196,7 @@ impl Context {
         let Some(sealed) = sealed_for(world, name, purpose) else {
             return Ok(None);
         };
-        let text = std::fs::read_to_string(&self.sealing).map_err(|error| {
+        let text = file::text(&self.sealing, file::SMALL).map_err(|error| {
             format!(
                 "the operator has no sealing key ({}: {error}): run `skep install`",
                 self.sealing.display()

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, Signatur
 
 use crate::proxy::words;
 use crate::route::{Backend, BackendProtocol, BackendTls};
+use crate::runtime::file;
 
 /// Protocol and TLS of a backend, ready for use.
 #[derive(Debug, Default)]
@@ -107,15 +108,15 @@ static PUBLIC: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
 });
 
 /// The authorities in a file of a secret.
-fn authorities(file: &str, secrets: &Path) -> Result<RootCertStore, String> {
-    if file.is_empty() || file.contains('/') || file.starts_with('.') {
+fn authorities(name: &str, secrets: &Path) -> Result<RootCertStore, String> {
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
         return Err(format!(
-            "tls.ca: `{file}` is not the name of a secret's file"
+            "tls.ca: `{name}` is not the name of a secret's file"
         ));
     }
-    let path = secrets.join(file);
+    let path = secrets.join(name);
     let fail = |what: &dyn fmt::Display| format!("tls.ca: cannot use {}: {what}", path.display());
-    let pem = std::fs::read(&path).map_err(|error| fail(&words::of_file(&error)))?;
+    let pem = file::bytes(&path, file::SMALL).map_err(|error| fail(&words::of_file(&error)))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate =

@@ -118,3 +118,13 @@ fn hosts_are_read_with_default_ports_and_brackets() {
         assert!(Endpoint::from_host(bad, None).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_configuration_without_end_is_told_and_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join("config.json")).unwrap();
+    let told = Endpoint::resolve(None, None, &env(&[("DOCKER_CONFIG", &path)]));
+    let told = told.unwrap_err().to_string();
+    assert!(told.contains("config.json: it is larger than"), "{told}");
+}
