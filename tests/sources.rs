@@ -16,7 +16,7 @@ use skep::control::server::Server;
 use skep::operator::telemetry::Telemetry;
 use skep::operator::{OperatorSettings, Pipeline, start};
 use skep::store::sources::{Login, Purpose};
-use skep::world::DeclaredSource;
+use skep::world::{DeclaredSource, Stored as _};
 use skep::{names, store};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -397,10 +397,12 @@ async fn one_broken_manifest_keeps_the_whole_revision_out() {
     let bad = stage.repo.push();
     let ready = stage.until("InvalidManifest").await;
     let (new, old) = (&bad[..10], &good[..10]);
-    let message = format!(
-        "commit {new} is not applied: 4 faults in its manifests; commit {old} stays in force (last success 20"
-    );
-    assert!(ready.message.starts_with(&message), "{}", ready.message);
+    let message = format!("commit {new} is not applied: 4 faults in its manifests, the first: ");
+    let rest = ready.message.strip_prefix(&message);
+    let first = "north.yaml:1:1: apiVersion: `apiVersion` is missing";
+    let told = rest.is_some_and(|rest| rest.starts_with(first));
+    let force = format!("; commit {old} stays in force (last success 20");
+    assert!(told && ready.message.contains(&force), "{}", ready.message);
     let status = stage.source().await.status.unwrap();
     let faults: Vec<String> = status.faults.iter().map(ToString::to_string).collect();
     for part in [
@@ -448,9 +450,9 @@ async fn a_thousand_faults_are_counted_and_the_first_of_them_listed() {
     assert_eq!(status.faults.len(), 20);
     let count = status.more_faults + 20;
     assert!(count >= 1_000, "{count}");
-    let told =
-        format!("is not applied: {count} faults in its manifests; nothing was applied so far");
-    assert!(ready.message.ends_with(&told), "{}", ready.message);
+    let told = format!("is not applied: {count} faults in its manifests, the first: 0000.yaml:");
+    assert!(ready.message.contains(&told), "{}", ready.message);
+    assert!(ready.message.len() < 1_000, "{}", ready.message);
     let size = serde_json::to_string(&status).unwrap().len();
     assert!(size < 64 << 10, "{size}");
 }
@@ -510,6 +512,32 @@ async fn what_a_sync_created_changed_and_pruned_is_told_and_the_last_five_are_ke
     let commit = stage.repo.push();
     stage.applied(&commit).await;
     assert_eq!(stage.source().await.status.unwrap().changes, changes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_whose_answer_was_lost_tells_of_each_change_once() {
+    let stage = Stage::new();
+    stage.repo.write("a.yaml", cluster("a", 1));
+    let first = stage.repo.push();
+    let daemon = Daemon::start(&stage.repo.served());
+    stage.declare(&daemon.url(), "").await;
+    stage.applied(&first).await;
+    let id = stage.source().await.newest().unwrap().config_id.clone();
+    for name in ["b", "c"] {
+        let call = format!("POST /configs/{id}/update");
+        stage.sim.fault(|faults| faults.lose_answer(&call));
+        stage.repo.write(&format!("{name}.yaml"), cluster(name, 1));
+        let commit = stage.repo.push();
+        stage.applied(&commit).await;
+        // The heartbeat too has gone by.
+        sleep(Duration::from_secs(700)).await;
+    }
+    let changes = stage.source().await.status.unwrap().changes;
+    let created: Vec<&str> = changes
+        .iter()
+        .map(|change| change.created[0].as_str())
+        .collect();
+    assert_eq!(created, ["a", "b", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -758,7 +786,11 @@ async fn a_folder_that_spec_moves_to_and_that_is_wrong_leaves_what_the_commit_br
             "NotFound",
             "it has no folder `none`: check spec.path and spec.ref",
         ),
-        ("f", "InvalidManifest", "1 fault in its manifests"),
+        (
+            "f",
+            "InvalidManifest",
+            "f/source.yaml:3:18: source/shop: a source applies service clusters only (keep sources outside of spec.path and store them with `skep apply`)",
+        ),
     ] {
         stage.declare(&daemon.url(), &prune(path)).await;
         let ready = stage.until(reason).await;
@@ -768,10 +800,6 @@ async fn a_folder_that_spec_moves_to_and_that_is_wrong_leaves_what_the_commit_br
         assert!(ready.message.starts_with(&told), "{}", ready.message);
         assert_eq!(stage.clusters().await["east"], owned(1));
     }
-    let faults = stage.source().await.status.unwrap().faults;
-    let told = faults[0].to_string();
-    let begin = "f/source.yaml: source/shop: a source applies service clusters only (";
-    assert!(told.starts_with(begin), "{told}");
     // A branch that does not exist is told by its name, and deletes nothing either.
     let branch = prune("c") + "  ref: release\n";
     stage.declare(&daemon.url(), &branch).await;
@@ -800,16 +828,14 @@ async fn two_sources_of_one_cluster_are_told_and_the_first_one_keeps_it() {
     }
     stage.declare(&daemon.url(), "").await;
     let ready = stage.until("Conflict").await;
+    let fault = "servicecluster/east is managed by source/other already: let one of the two repositories declare it";
     let told = format!(
-        "commit {} is not applied: 1 conflict; nothing was applied so far",
+        "commit {} is not applied: {fault}; nothing was applied so far",
         &commit[..10]
     );
     assert_eq!(ready.message, told);
     let faults = stage.source().await.status.unwrap().faults;
-    assert_eq!(
-        faults[0].to_string(),
-        "servicecluster/east is managed by source/other already: let one of the two repositories declare it"
-    );
+    assert_eq!(faults[0].to_string(), fault);
     assert_eq!(stage.clusters().await["east"].1, "source/other");
     // What a source leaves behind is the other's.
     store::sources::delete(&stage.sim.engine(), "other")
@@ -851,11 +877,13 @@ async fn the_metric_says_not_ready_whenever_the_condition_does() {
     let made = engine.create_config("app_east", &labels, text.as_bytes());
     let id = made.await.unwrap();
     let ready = stage.until("Conflict").await;
-    let told = format!(
-        "commit {} is in force, but cannot be applied anew: 1 conflict; what it brought before stays (last success 20",
+    let begin = format!(
+        "commit {} is in force, but cannot be applied anew: servicecluster/east ",
         &commit[..10]
     );
-    assert!(ready.message.starts_with(&told), "{}", ready.message);
+    assert!(ready.message.starts_with(&begin), "{}", ready.message);
+    let stays = "; what it brought before stays (last success 20";
+    assert!(ready.message.contains(stays), "{}", ready.message);
     is(0).await;
     engine.remove_config(&id).await.unwrap();
     stage.until("Applied").await;
@@ -1002,13 +1030,10 @@ async fn what_somebody_else_manages_is_a_conflict_until_it_is_the_same() {
     let daemon = Daemon::start(&stage.repo.served());
     stage.declare(&daemon.url(), "").await;
     let ready = stage.until("Conflict").await;
-    let told = "is not applied: 1 conflict; nothing was applied so far";
-    assert!(ready.message.ends_with(told), "{}", ready.message);
     let faults = stage.source().await.status.unwrap().faults;
-    assert!(
-        faults[0].to_string().contains("stored as `apply`"),
-        "{faults:?}"
-    );
+    let told = format!("is not applied: {}; nothing was applied so far", faults[0]);
+    assert!(ready.message.ends_with(&told), "{}", ready.message);
+    assert!(told.contains("stored as `apply`"), "{told}");
     assert_eq!(stage.clusters().await.len(), 1);
     stage.apply("east", 1).await;
     stage.until("Applied").await;

@@ -1,13 +1,24 @@
 //! The status of a source.
 
-use crate::api::{
-    Condition, ConditionStatus, ConditionType, SourceChange, SourceFault, SourceStatus,
-};
+mod faults;
+
+use std::fmt::Write as _;
+
+use super::conditions::LONGEST;
+use crate::api::value::Span;
+use crate::api::{Condition, ConditionStatus, ConditionType, SourceChange, SourceStatus};
 use crate::world::Stored as _;
 use crate::world::sources::DeclaredSource;
 
-/// Faults that are listed; a status is a label, which must not grow large.
-const FAULTS: usize = 20;
+pub use faults::{Faults, cut, first};
+
+/// First wait after a failure.
+pub const FIRST_RETRY: Span = Span::from_secs(5);
+/// Longest wait after failures, unless the source's interval is longer.
+pub const LONGEST_RETRY: Span = Span::from_secs(300);
+/// While nothing changes, the time of the last success is written this often only: every write is
+/// one of Swarm's own log.
+pub const HEARTBEAT: Span = Span::from_secs(600);
 /// Syncs whose changes are listed.
 const CHANGES: usize = 5;
 /// Clusters that are listed of one sync.
@@ -32,7 +43,7 @@ pub enum Outcome {
         /// The commit that could not be applied; `None`: none was read.
         commit: Option<String>,
         /// What is wrong one by one, where there may be several things.
-        faults: Vec<SourceFault>,
+        faults: Faults,
     },
     /// Nobody looks.
     Suspended,
@@ -78,7 +89,12 @@ pub fn status(inputs: Inputs<'_>) -> SourceStatus {
     status.failed_revision.clear();
     status.faults.clear();
     status.more_faults = 0;
-    status.changes.extend(changes.iter().map(bounded));
+    // What was written stands there, also when the answer to the write was lost.
+    for change in changes.iter().map(bounded) {
+        if !status.changes.contains(&change) {
+            status.changes.push(change);
+        }
+    }
     let old = status.changes.len().saturating_sub(CHANGES);
     status.changes.drain(..old);
     match outcome {
@@ -88,8 +104,8 @@ pub fn status(inputs: Inputs<'_>) -> SourceStatus {
         }
         Outcome::Failed { commit, faults, .. } => {
             status.failed_revision = commit.clone().unwrap_or_default();
-            status.faults = faults.iter().take(FAULTS).cloned().collect();
-            status.more_faults = faults.len().saturating_sub(FAULTS) as u64;
+            status.faults = faults.listed().to_vec();
+            status.more_faults = faults.more();
         }
         Outcome::Suspended | Outcome::Invalid => {}
     }
@@ -121,8 +137,15 @@ fn accepted(declared: &DeclaredSource) -> Said {
         let message = "the manifest of the source is valid".to_owned();
         return (kind, ConditionStatus::True, "Valid".to_owned(), message);
     }
-    let faults: Vec<String> = declared.faults.iter().map(ToString::to_string).collect();
-    let message = faults.join("; ");
+    let mut message = String::new();
+    for fault in &declared.faults {
+        let joint = if message.is_empty() { "" } else { "; " };
+        let _ = write!(message, "{joint}{fault}");
+        if message.len() > LONGEST {
+            break;
+        }
+    }
+    let message = cut(&message, LONGEST);
     (kind, ConditionStatus::False, "Invalid".to_owned(), message)
 }
 
@@ -148,9 +171,10 @@ fn ready(declared: &DeclaredSource, outcome: &Outcome, status: &SourceStatus) ->
             reason,
             message,
             commit,
-            ..
+            faults,
         } => {
-            let message = failed(reason, message, commit.as_deref(), status);
+            let message = why(message, faults);
+            let message = failed(reason, &message, commit.as_deref(), status);
             (ConditionStatus::False, reason.as_str(), message)
         }
         Outcome::Suspended => {
@@ -166,6 +190,16 @@ fn ready(declared: &DeclaredSource, outcome: &Outcome, status: &SourceStatus) ->
         }
     };
     (kind, holds, reason.to_owned(), message)
+}
+
+/// What is wrong. Who reads conditions only, as alerts do, is told the first of several faults.
+fn why(message: &str, faults: &Faults) -> String {
+    let message = cut(message, LONGEST);
+    match first(faults.listed()) {
+        Some(only) if faults.count() == 1 => only,
+        Some(first) => format!("{message}, the first: {first}"),
+        None => message,
+    }
 }
 
 /// Why something failed, of which commit, and what holds on meanwhile.
@@ -241,6 +275,7 @@ pub fn short(commit: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{Diagnostic, SourceFault};
 
     fn declared(status: Option<SourceStatus>) -> DeclaredSource {
         DeclaredSource {
@@ -280,7 +315,7 @@ mod tests {
             reason: "FetchFailed".to_owned(),
             message: "nobody answers".to_owned(),
             commit: None,
-            faults: Vec::new(),
+            faults: Faults::default(),
         };
         let bad = after(Some(good.clone()), &failed, "T2");
         let ready = &bad.conditions[1];
@@ -297,6 +332,80 @@ mod tests {
         );
         // The same failure again is the same status.
         assert_eq!(after(Some(bad.clone()), &failed, "T3"), bad);
+    }
+
+    #[test]
+    fn the_condition_tells_the_only_fault_or_the_first_and_how_many_there_are() {
+        let failed = |count: usize| Outcome::Failed {
+            reason: "InvalidManifest".to_owned(),
+            message: format!("{count} faults in its manifests"),
+            commit: Some("0123456789abcdef".to_owned()),
+            faults: (0..count)
+                .map(|n| SourceFault::new(format!("fault {n}")))
+                .collect(),
+        };
+        let told = |count| {
+            after(None, &failed(count), "T").conditions[1]
+                .message
+                .clone()
+        };
+        assert_eq!(
+            told(1),
+            "commit 0123456789 is not applied: fault 0; nothing was applied so far"
+        );
+        assert_eq!(
+            told(22),
+            "commit 0123456789 is not applied: 22 faults in its manifests, the first: fault 0; nothing was applied so far"
+        );
+    }
+
+    #[test]
+    fn whatever_is_wrong_with_the_newest_manifest_the_status_stays_small() {
+        let fault = Diagnostic::at("\u{1f41d}".repeat(100), "must not be null");
+        let declared = DeclaredSource {
+            faults: vec![fault; 30_000],
+            ..declared(None)
+        };
+        let outcome = Outcome::Failed {
+            reason: "FetchFailed".to_owned(),
+            message: "\u{1f41d}".repeat(1 << 20),
+            commit: None,
+            faults: Faults::default(),
+        };
+        let status = status(Inputs {
+            declared: &declared,
+            outcome: &outcome,
+            last_success: "",
+            handled: "",
+            changes: &[],
+            now: "T",
+        });
+        let size = serde_json::to_string(&status).unwrap().len();
+        assert!(size < 8 << 10, "{size}");
+    }
+
+    #[test]
+    fn changes_that_were_written_are_not_told_again_when_the_answer_was_lost() {
+        let change = |time: &str| SourceChange {
+            time: time.to_owned(),
+            created: (0..60).map(|n| format!("c{n}")).collect(),
+            ..SourceChange::default()
+        };
+        let tell = |before: Option<SourceStatus>, changes: &[SourceChange]| {
+            status(Inputs {
+                declared: &declared(before),
+                outcome: &Outcome::Suspended,
+                last_success: "",
+                handled: "",
+                changes,
+                now: "T",
+            })
+        };
+        let once = tell(None, &[change("T1")]);
+        let again = tell(Some(once.clone()), &[change("T1")]);
+        assert_eq!(again, once);
+        let later = tell(Some(once), &[change("T1"), change("T2")]);
+        assert_eq!(later.changes.len(), 2);
     }
 
     #[test]
