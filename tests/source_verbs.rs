@@ -148,6 +148,26 @@ async fn a_source_is_waited_for_and_its_events_are_told() {
     let all = Stage::good(&stage.skep(&["events"]).await);
     assert!(others(&all) && all.contains("source/shop"), "{all}");
     assert!(!all.contains("servicecluster/east"), "told twice:\n{all}");
+    // Nobody waits for what is suspended either: neither `wait` nor `apply`.
+    let begun = Instant::now();
+    apply(&stage, &source(&daemon.url(), "  suspend: true\n")).await;
+    let told = Stage::bad(&wait("condition=Ready", "60s").await, 1);
+    assert_eq!(
+        told.trim_end(),
+        "error: source/shop: it is suspended, so it does not become Ready; to resume, set spec.suspend to false: `skep edit source/shop`"
+    );
+    let file = stage.write("rest.yaml", &source(&daemon.url(), "  suspend: true\n"));
+    let command = ["apply", "-f", &file, "--wait", "--timeout", "60s"];
+    let told = Stage::bad(&stage.skep(&command).await, 1);
+    assert!(told.contains("source/shop: Suspended: "), "{told}");
+    let met = "source/shop condition Accepted met\n";
+    assert_eq!(Stage::good(&wait("condition=Accepted", "30s").await), met);
+    let met = "source/shop condition Ready=False met\n";
+    assert_eq!(
+        Stage::good(&wait("condition=Ready=False", "30s").await),
+        met
+    );
+    assert!(begun.elapsed() < Duration::from_secs(30));
     // What is invalid stays so until somebody writes another manifest: nobody waits for that.
     let broken = source("ssh://h/r", "");
     let labels = [("dev.skep.kind", "Source")]

@@ -43,6 +43,8 @@ pub struct Parsed {
 pub struct Named {
     /// The kind of the resource.
     pub kind: &'static str,
+    /// The text that declares it.
+    pub source: String,
     /// Its name.
     pub name: String,
     /// Line of the name, from 1.
@@ -210,7 +212,10 @@ pub fn manifests(source: &str, text: &str) -> Parsed {
     for document in load::documents(text) {
         let read = document::read(document);
         parsed.warnings.extend(read.warnings);
-        parsed.names.extend(read.named);
+        parsed.names.extend(read.named.map(|named| Named {
+            source: source.to_owned(),
+            ..named
+        }));
         match read.found {
             Some(Resource::Cluster(cluster)) => parsed.clusters.push(*cluster),
             Some(Resource::Source(source)) => parsed.sources.push(*source),

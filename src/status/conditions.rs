@@ -13,7 +13,7 @@ use crate::route::Note;
 use crate::world::{Claim, Declared, Service, UpdateState};
 
 /// The most characters of a message: a status must fit into a label.
-const LONGEST: usize = 2_000;
+pub(super) const LONGEST: usize = 2_000;
 /// Programmed, but for what single services ask and proxies refuse.
 const PARTLY: &str = "RoutesRefused";
 /// The engine does not take the definition of the proxies.

@@ -1,13 +1,26 @@
 //! The status of a source.
 
-use crate::api::{
-    Condition, ConditionStatus, ConditionType, SourceChange, SourceFault, SourceStatus,
-};
+mod faults;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use super::conditions::LONGEST;
+use crate::api::value::Span;
+use crate::api::{Condition, ConditionStatus, ConditionType, SourceChange, SourceStatus};
 use crate::world::Stored as _;
 use crate::world::sources::DeclaredSource;
 
-/// Faults that are listed; a status is a label, which must not grow large.
-const FAULTS: usize = 20;
+pub use faults::{Faults, cut, first};
+
+/// First wait after a failure.
+pub const FIRST_RETRY: Span = Span::from_secs(5);
+/// Longest wait after failures, unless the source's interval is longer.
+pub const LONGEST_RETRY: Span = Span::from_secs(300);
+/// While nothing changes, the time of the last success is written this often only: every write is
+/// one of Swarm's own log.
+pub const HEARTBEAT: Span = Span::from_secs(600);
 /// Syncs whose changes are listed.
 const CHANGES: usize = 5;
 /// Clusters that are listed of one sync.
@@ -32,7 +45,7 @@ pub enum Outcome {
         /// The commit that could not be applied; `None`: none was read.
         commit: Option<String>,
         /// What is wrong one by one, where there may be several things.
-        faults: Vec<SourceFault>,
+        faults: Faults,
     },
     /// Nobody looks.
     Suspended,
@@ -78,7 +91,12 @@ pub fn status(inputs: Inputs<'_>) -> SourceStatus {
     status.failed_revision.clear();
     status.faults.clear();
     status.more_faults = 0;
-    status.changes.extend(changes.iter().map(bounded));
+    // What was written stands there, also when the answer to the write was lost.
+    for change in changes.iter().map(bounded) {
+        if !status.changes.contains(&change) {
+            status.changes.push(change);
+        }
+    }
     let old = status.changes.len().saturating_sub(CHANGES);
     status.changes.drain(..old);
     match outcome {
@@ -88,8 +106,8 @@ pub fn status(inputs: Inputs<'_>) -> SourceStatus {
         }
         Outcome::Failed { commit, faults, .. } => {
             status.failed_revision = commit.clone().unwrap_or_default();
-            status.faults = faults.iter().take(FAULTS).cloned().collect();
-            status.more_faults = faults.len().saturating_sub(FAULTS) as u64;
+            status.faults = faults.listed().to_vec();
+            status.more_faults = faults.more();
         }
         Outcome::Suspended | Outcome::Invalid => {}
     }
@@ -121,8 +139,15 @@ fn accepted(declared: &DeclaredSource) -> Said {
         let message = "the manifest of the source is valid".to_owned();
         return (kind, ConditionStatus::True, "Valid".to_owned(), message);
     }
-    let faults: Vec<String> = declared.faults.iter().map(ToString::to_string).collect();
-    let message = faults.join("; ");
+    let mut message = String::new();
+    for fault in &declared.faults {
+        let joint = if message.is_empty() { "" } else { "; " };
+        let _ = write!(message, "{joint}{fault}");
+        if message.len() > LONGEST {
+            break;
+        }
+    }
+    let message = cut(&message, LONGEST);
     (kind, ConditionStatus::False, "Invalid".to_owned(), message)
 }
 
@@ -148,9 +173,10 @@ fn ready(declared: &DeclaredSource, outcome: &Outcome, status: &SourceStatus) ->
             reason,
             message,
             commit,
-            ..
+            faults,
         } => {
-            let message = failed(reason, message, commit.as_deref(), status);
+            let message = why(message, faults);
+            let message = failed(reason, &message, commit.as_deref(), status);
             (ConditionStatus::False, reason.as_str(), message)
         }
         Outcome::Suspended => {
@@ -166,6 +192,16 @@ fn ready(declared: &DeclaredSource, outcome: &Outcome, status: &SourceStatus) ->
         }
     };
     (kind, holds, reason.to_owned(), message)
+}
+
+/// What is wrong. Who reads conditions only, as alerts do, is told the first of several faults.
+fn why(message: &str, faults: &Faults) -> String {
+    let message = cut(message, LONGEST);
+    match first(faults.listed()) {
+        Some(only) if faults.count() == 1 => only,
+        Some(first) => format!("{message}, the first: {first}"),
+        None => message,
+    }
 }
 
 /// Why something failed, of which commit, and what holds on meanwhile.
@@ -236,81 +272,4 @@ fn in_force(status: &SourceStatus) -> String {
 #[must_use]
 pub fn short(commit: &str) -> &str {
     commit.get(..10).unwrap_or(commit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn declared(status: Option<SourceStatus>) -> DeclaredSource {
-        DeclaredSource {
-            name: "shop".to_owned(),
-            status,
-            ..DeclaredSource::default()
-        }
-    }
-
-    fn after(before: Option<SourceStatus>, outcome: &Outcome, now: &str) -> SourceStatus {
-        status(Inputs {
-            declared: &declared(before),
-            outcome,
-            last_success: if matches!(outcome, Outcome::Applied { .. }) {
-                now
-            } else {
-                ""
-            },
-            handled: "",
-            changes: &[],
-            now,
-        })
-    }
-
-    #[test]
-    fn a_failure_tells_what_stays_in_force_and_when_it_last_went_well() {
-        let applied = Outcome::Applied {
-            commit: "0123456789abcdef".to_owned(),
-            clusters: 2,
-        };
-        let good = after(None, &applied, "T1");
-        assert_eq!(
-            (good.revision.as_str(), good.clusters),
-            ("0123456789abcdef", 2)
-        );
-        let failed = Outcome::Failed {
-            reason: "FetchFailed".to_owned(),
-            message: "nobody answers".to_owned(),
-            commit: None,
-            faults: Vec::new(),
-        };
-        let bad = after(Some(good.clone()), &failed, "T2");
-        let ready = &bad.conditions[1];
-        assert_eq!(
-            ready.message,
-            "nobody answers; it is tried again; commit 0123456789 stays in force (last success T1)"
-        );
-        assert_eq!(
-            (
-                bad.last_success.as_str(),
-                ready.last_transition_time.as_str()
-            ),
-            ("T1", "T2")
-        );
-        // The same failure again is the same status.
-        assert_eq!(after(Some(bad.clone()), &failed, "T3"), bad);
-    }
-
-    #[test]
-    fn of_a_sync_that_changes_much_the_first_names_are_kept_and_the_rest_counted() {
-        let names = |count| (0..count).map(|n| format!("c{n}")).collect::<Vec<_>>();
-        let change = SourceChange {
-            created: names(40),
-            configured: names(30),
-            pruned: names(7),
-            more: 1,
-            ..SourceChange::default()
-        };
-        let kept = bounded(&change);
-        let counts = kept.lists().map(|(_, names)| names.len());
-        assert_eq!((counts, kept.more), ([40, 10, 0, 0], 28));
-    }
 }

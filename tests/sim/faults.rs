@@ -10,6 +10,7 @@ pub struct Faults {
     /// Every answer takes so long.
     pub latency: Duration,
     failures: Vec<Failure>,
+    lost: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,6 +37,18 @@ impl Faults {
     pub fn conflict(&mut self, call: &str) {
         let text = "rpc error: code = Unknown desc = update out of sequence";
         self.fail(call, 0, 500, text);
+    }
+
+    /// The next call whose `METHOD /path` contains `call` is carried out and answered as if it
+    /// had not been.
+    pub fn lose_answer(&mut self, call: &str) {
+        self.lost.push(call.to_owned());
+    }
+
+    /// Whether the answer to a call gets lost.
+    pub(super) fn loses(&mut self, call: &str) -> bool {
+        let found = self.lost.iter().position(|lost| call.contains(lost));
+        found.map(|at| self.lost.remove(at)).is_some()
     }
 
     /// The failure that is due for a call.

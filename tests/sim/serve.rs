@@ -104,7 +104,10 @@ impl Sim {
             let follow = super::api::parameter(query, "follow").is_some();
             return log(frames, follow);
         }
-        let result = state.handle(head.method.as_str(), &path, query, body);
+        let mut result = state.handle(head.method.as_str(), &path, query, body);
+        if state.faults.loses(&call) {
+            result = super::object::refuse(503, "the answer got lost");
+        }
         drop(state);
         self.0.timers.notify_one();
         let (status, value) = match result {

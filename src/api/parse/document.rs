@@ -101,6 +101,7 @@ fn named(root: &Node, kind: &'static str) -> Option<Named> {
     };
     Some(Named {
         kind,
+        source: String::new(),
         name: text.clone(),
         line: name.at.line,
         column: name.at.column,

@@ -64,15 +64,11 @@ pub fn rows(view: &View, updates: &BTreeMap<String, UpdateFacts>) -> Vec<Row> {
     for (name, declared) in sources(&view.world) {
         let source = reference(&name);
         revisions(&source, &declared, &mut rows);
-        let from = rows.len();
         conditions(
             &source,
             said(declared.status.as_ref().map(|s| &s.conditions)),
             &mut rows,
         );
-        if let Some(status) = &declared.status {
-            first_fault(&name, status, &mut rows[from..]);
-        }
         written(&name, view, &mut rows);
         synced(&source, declared.status.as_ref(), &mut rows);
     }
@@ -95,15 +91,6 @@ pub fn rows(view: &View, updates: &BTreeMap<String, UpdateFacts>) -> Vec<Row> {
     }
     rows.retain(|row| !row.at.is_empty());
     rows
-}
-
-/// A row has no room for all faults of a revision; the first one is better than their number.
-fn first_fault(source: &str, status: &SourceStatus, rows: &mut [Row]) {
-    let of_ready = |row: &&mut Row| row.object == "condition/Ready";
-    if let (Some(fault), Some(row)) = (status.faults.first(), rows.iter_mut().find(of_ready)) {
-        let all = format!("`skep describe source {source}` lists all");
-        row.message = format!("{}; {all}, the first: {fault}", row.message);
-    }
 }
 
 /// The last syncs that changed something, as the status tells: what was deleted nobody else

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 use super::{ready, reference, resource, told};
-use crate::api::value::Span;
 use crate::api::{ConditionStatus, ConditionType, Source, SourceStatus};
 use crate::cli::age::age;
 use crate::cli::describe::{RECENT, conditions, indented, pairs, rows, section};
@@ -16,11 +15,9 @@ use crate::cli::session::{Session, View, now};
 use crate::cli::table::Table;
 use crate::cli::view::missing;
 use crate::names;
+use crate::status::source::{FIRST_RETRY, HEARTBEAT, LONGEST_RETRY};
 use crate::store::sources::{Purpose, sealed_for};
 use crate::world::sources::{DeclaredSource, sources};
-
-/// The longest wait between two tries, unless the interval is longer.
-const LONGEST_RETRY: Span = Span::from_secs(300);
 
 /// Describes the sources of these names; all when none is given.
 pub async fn run(session: &Session, names: &[String]) -> Result {
@@ -48,7 +45,8 @@ pub(super) fn render(found: &DeclaredSource, view: &View, now: OffsetDateTime) -
     }
     section(&mut text, "Clusters", &clusters(found, view, now));
     let events = events::recent(view, &reference(&found.name), RECENT, now);
-    section(&mut text, "Events", &events);
+    let status = source.status.clone().unwrap_or_default();
+    section(&mut text, "Events", &told::brief(&events, &status));
     Ok(text)
 }
 
@@ -99,8 +97,9 @@ fn told(
         "" => String::new(),
         // While all is well and nothing changes it is written now and then only.
         ago if well => format!(
-            "{} ({ago} ago; written every 10 minutes)",
-            status.last_success
+            "{} ({ago} ago; written every {} minutes)",
+            status.last_success,
+            HEARTBEAT.get().as_secs() / 60
         ),
         ago => format!("{} ({ago} ago)", status.last_success),
     };
@@ -108,7 +107,7 @@ fn told(
     line(text, "Next look", &next(found, source));
     let newest = source.metadata.generation.unwrap_or_default();
     let conditions = conditions(&reference(&found.name), &status.conditions, newest, now);
-    section(text, "Conditions", &conditions);
+    section(text, "Conditions", &told::brief(&conditions, status));
     let faults = told::of_status(status);
     if !faults.is_empty() {
         section(text, "Not applied because", &indented(&faults.join("\n")));
@@ -129,7 +128,9 @@ fn next(found: &DeclaredSource, source: &Source) -> String {
         // The manifest before an invalid one is followed as ever.
         Some(ready) if ready.status != ConditionStatus::True && found.faults.is_empty() => {
             let longest = interval.max(LONGEST_RETRY);
-            format!("5s after a failure, then after ever longer, {longest} at most; {now}")
+            format!(
+                "{FIRST_RETRY} after a failure, then after ever longer, {longest} at most; {now}"
+            )
         }
         _ => format!("each {interval}; {now}"),
     }

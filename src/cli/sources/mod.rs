@@ -151,11 +151,13 @@ pub type Told = BTreeMap<String, Vec<SourceChange>>;
 
 /// Waits until sources that were stored are in sync, and tells what that changed.
 pub async fn settle(session: &Session, told: &Told, deadline: Instant) -> Result {
+    let mut failures = sync::Failures::default();
     for (name, before) in told {
         let left = deadline.saturating_duration_since(Instant::now());
-        sync::wait(session, name, None, before, left).await?;
+        let told = sync::wait(session, name, None, before, left).await;
+        failures.note(session.terminal, told)?;
     }
-    Ok(())
+    failures.end()
 }
 
 /// Deletes sources; none when one of them does not exist. What they applied stays.

@@ -7,6 +7,7 @@ use crate::api::{ConditionStatus, SourceChange};
 use crate::cli::error::{CliError, Result};
 use crate::cli::session::{Progress, Session, now};
 use crate::cli::sources::args::SyncArgs;
+use crate::cli::terminal::Terminal;
 use crate::cli::view::missing;
 use crate::store;
 use crate::world::Stored as _;
@@ -35,19 +36,43 @@ pub async fn run(session: &Session, args: &SyncArgs) -> Result {
         let token = token.clone();
         asked.push((name, Request { token, generation }));
     }
-    // One that fails says nothing of the next.
-    let mut failures = Vec::new();
+    let mut failures = Failures::default();
     for (name, request) in &asked {
         let before = told::changes(before.get(name.as_str()));
-        match wait(session, name, Some(request), &before, args.timeout.get()).await {
-            Err(CliError::Failed(why)) => failures.push(why),
-            told => told?,
+        let told = wait(session, name, Some(request), &before, args.timeout.get()).await;
+        failures.note(session.terminal, told)?;
+    }
+    failures.end()
+}
+
+/// Why sources are not in sync: one that fails says nothing of the next.
+#[derive(Default)]
+pub struct Failures(Vec<String>);
+
+impl Failures {
+    /// Keeps what came of one source. What ends the verb for all of them, such as an engine that
+    /// is away, is passed on after what was kept.
+    pub fn note(&mut self, terminal: Terminal, told: Result) -> Result {
+        match told {
+            Err(CliError::Failed(why)) => self.0.push(why),
+            Err(other) => {
+                for why in std::mem::take(&mut self.0) {
+                    terminal.error(&why);
+                }
+                return Err(other);
+            }
+            Ok(()) => {}
         }
+        Ok(())
     }
-    if failures.is_empty() {
-        return Ok(());
+
+    /// What came of all.
+    pub fn end(self) -> Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(CliError::Failed(self.0.join("\n")))
     }
-    Err(CliError::Failed(failures.join("\n")))
 }
 
 /// Waits until the operator has answered (a request, or the newest manifest), tells what that
@@ -103,7 +128,13 @@ pub async fn wait(
 }
 
 /// Reasons that another try does not mend.
-const NEEDS_A_PERSON: [&str; 4] = ["InvalidManifest", "Unverified", "Conflict", "AccessDenied"];
+const NEEDS_A_PERSON: [&str; 5] = [
+    "InvalidManifest",
+    "Unverified",
+    "Conflict",
+    "AccessDenied",
+    "Suspended",
+];
 
 /// Whether so little of the time is left that the reason is better than another try.
 fn waited(begun: time::OffsetDateTime, timeout: Duration) -> bool {
@@ -156,6 +187,22 @@ spec: {url: 'https://git.example.com/shop.git'}
         let config = format!("source.shop.{generation}");
         let world = story().config(&config, SHOP, &labels).world();
         sources(&world).remove("shop").unwrap()
+    }
+
+    #[test]
+    fn what_ends_the_verb_comes_after_the_failures_before_it_and_in_place_of_none() {
+        let terminal = Terminal::new(true);
+        let mut failures = Failures::default();
+        let failed = |why: &str| Err(CliError::Failed(why.to_owned()));
+        for told in [failed("a"), Ok(()), failed("b")] {
+            failures.note(terminal, told).unwrap();
+        }
+        assert_eq!(failures.0, ["a", "b"]);
+        let away = Err(CliError::Engine("away".to_owned()));
+        let ended = failures.note(terminal, away);
+        assert!(matches!(ended, Err(CliError::Engine(_))), "{ended:?}");
+        // They are told already.
+        assert!(failures.0.is_empty());
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use super::reference;
 use crate::api::{Condition, SourceChange, SourceStatus};
-use crate::status::source::short;
+use crate::status::source::{first, short};
 use crate::world::sources::DeclaredSource;
 
 /// A source that is not as it should be, and why.
 pub fn unready(found: &DeclaredSource, ready: &Condition) -> String {
     let name = reference(&found.name);
-    let head = format!("{name}: {}: {}", ready.reason, ready.message);
+    let status = found.status.clone().unwrap_or_default();
+    let message = brief(&ready.message, &status);
+    let head = format!("{name}: {}: {message}", ready.reason);
     [vec![head], faults(found)].concat().join("\n")
 }
 
@@ -24,6 +26,19 @@ pub fn of_status(status: &SourceStatus) -> Vec<String> {
     let told = status.faults.iter().map(ToString::to_string);
     let more = (status.more_faults > 0).then(|| format!("and {} more", status.more_faults));
     told.chain(more).collect()
+}
+
+/// A text without the fault that the condition tells, for where all of them stand below it.
+pub fn brief(text: &str, status: &SourceStatus) -> String {
+    match (
+        first(&status.faults),
+        status.faults.len(),
+        status.more_faults,
+    ) {
+        (None, ..) => text.to_owned(),
+        (Some(only), 1, 0) => text.replace(&format!(": {only}; "), ": 1 fault; "),
+        (Some(first), ..) => text.replace(&format!(", the first: {first}"), ""),
+    }
 }
 
 /// The changes that a source tells of.
@@ -100,6 +115,20 @@ mod tests {
             sentence(&change()),
             "created a, b; taken over c; pruned d; and 3 more"
         );
+    }
+
+    #[test]
+    fn a_fault_that_is_listed_below_is_not_told_in_the_condition_too() {
+        let mut status = SourceStatus::default();
+        assert_eq!(brief("it is: a", &status), "it is: a");
+        status.faults.push(SourceFault::new("a"));
+        assert_eq!(
+            brief("not applied: a; so", &status),
+            "not applied: 1 fault; so"
+        );
+        status.more_faults = 1;
+        let told = "not applied: 2 faults, the first: a; so";
+        assert_eq!(brief(told, &status), "not applied: 2 faults; so");
     }
 
     #[test]

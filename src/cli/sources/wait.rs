@@ -31,8 +31,8 @@ pub async fn run(session: &Session, typed: &[String], goal: Goal, timeout: Durat
             let mut waiting = Vec::new();
             for name in &names {
                 let found = all.get(name);
-                if let (Some(found), Goal::Condition(_, ConditionStatus::True)) = (found, goal) {
-                    hopeless(found)?;
+                if let (Some(found), Goal::Condition(kind, ConditionStatus::True)) = (found, goal) {
+                    hopeless(found, kind)?;
                 }
                 waiting.extend(lacking(&view.world, name, found, goal));
             }
@@ -55,11 +55,18 @@ pub async fn run(session: &Session, typed: &[String], goal: Goal, timeout: Durat
 }
 
 /// Fails when only another manifest of the source can help.
-fn hopeless(found: &DeclaredSource) -> Result {
+fn hopeless(found: &DeclaredSource, kind: ConditionType) -> Result {
+    let name = reference(&found.name);
     if found.faults.is_empty() {
+        let accepted = found.accepted.as_ref();
+        let suspended = accepted.is_some_and(|(_, source)| source.spec.suspend);
+        if kind == ConditionType::Ready && suspended {
+            return Err(CliError::Failed(format!(
+                "{name}: it is suspended, so it does not become Ready; to resume, set spec.suspend to false: `skep edit {name}`"
+            )));
+        }
         return Ok(());
     }
-    let name = reference(&found.name);
     let head = format!("{name}: its newest manifest is invalid:");
     let faults = found.faults.iter().map(ToString::to_string);
     let lines: Vec<String> = std::iter::once(head).chain(faults).collect();
@@ -92,14 +99,14 @@ fn lacking(
         Some(said) if said.status == status => None,
         None if status == ConditionStatus::Unknown => None,
         Some(said) => {
-            let head = format!(
-                "{name_of}: {kind:?} is {:?} ({}): {}",
-                said.status, said.reason, said.message
-            );
+            let head = format!("{name_of}: {kind:?} is {:?} ({})", said.status, said.reason);
             // The faults say why it is not Ready; nothing else follows from them.
-            let faults = (kind == ConditionType::Ready).then(|| told::faults(found));
-            let lines = [vec![head], faults.unwrap_or_default()].concat();
-            Some(lines.join("\n"))
+            if kind != ConditionType::Ready {
+                return Some(format!("{head}: {}", said.message));
+            }
+            let status = source.status.clone().unwrap_or_default();
+            let head = format!("{head}: {}", told::brief(&said.message, &status));
+            Some([vec![head], told::faults(found)].concat().join("\n"))
         }
         None => Some(format!(
             "{name_of}: the operator has not looked at generation {newest} yet; is it running? (`skep version`)"

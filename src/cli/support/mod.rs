@@ -191,6 +191,10 @@ async fn gather(session: &Session, args: &BundleArgs, now: OffsetDateTime) -> Re
     let updates = engine.update_facts().await;
     bundle.attempt("events.json", updates, |bundle, updates| {
         let mut rows = events::history::rows(view, &updates);
+        // What repositories hold is quoted in the conditions of sources.
+        for row in &mut rows {
+            words::plain(&mut row.message);
+        }
         for row in &mut rows {
             words::plain(&mut row.message);
         }

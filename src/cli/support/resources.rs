@@ -52,6 +52,9 @@ pub(super) fn source(source: &Source) -> Source {
             words::plain(&mut condition.message);
         }
         for fault in &mut status.faults {
+            // Names of files and unknown fields are the repository's own words too.
+            words::plain(&mut fault.file);
+            words::plain(&mut fault.field);
             words::plain(&mut fault.message);
             words::plain(&mut fault.hint);
         }
@@ -108,7 +111,14 @@ mod tests {
             spec: {url: "https://a:hunter2@git.a/shop", ca: hunter2, verify: {sshKeys: [
                 ssh-ed25519 AAAA hunter2@example.com, ssh-rsa BBBB, hunter2]}}}"#;
         let mut given: Source = serde_saphyr::from_str(text).unwrap();
-        let fault = crate::api::SourceFault::new("`https://a:hunter2@b/` is no host");
+        let delicate = || "`https://a:hunter2@b/`".to_owned();
+        let fault = crate::api::SourceFault {
+            file: delicate(),
+            field: delicate(),
+            message: delicate(),
+            hint: delicate(),
+            ..Default::default()
+        };
         given.status.get_or_insert_default().faults.push(fault);
         let text = crate::cli::get::yaml(&source(&given)).unwrap();
         assert!(!text.contains("hunter2"), "{text}");

@@ -9,13 +9,12 @@ use crate::certs::SealingKey;
 use crate::git::{self, Credentials, Fetched, Limits, Url};
 use crate::names;
 use crate::runtime::file;
+use crate::status::source::{Faults, cut};
 use crate::store::sources::{Login, Purpose, sealed_for};
 use crate::world::World;
 
-/// Characters of a message.
+/// Bytes of a message.
 const MESSAGE: usize = 2_000;
-/// Characters of each part of a fault.
-const PART: usize = 500;
 
 /// Why a look, or what follows from it, failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +24,7 @@ pub(super) struct Failure {
     /// The commit that is at fault; `None`: none was read.
     pub(super) commit: Option<String>,
     /// What is wrong one by one.
-    pub(super) faults: Vec<SourceFault>,
+    pub(super) faults: Faults,
 }
 
 impl Failure {
@@ -34,7 +33,7 @@ impl Failure {
             reason,
             message,
             commit: None,
-            faults: Vec::new(),
+            faults: Faults::default(),
         }
     }
 
@@ -43,15 +42,15 @@ impl Failure {
         reason: &'static str,
         commit: &str,
         what: (&str, &str),
-        faults: &[SourceFault],
+        faults: Faults,
     ) -> Self {
-        let (count, (one, many)) = (faults.len(), what);
+        let (count, (one, many)) = (faults.count(), what);
         let what = if count == 1 { one } else { many };
         Self {
             reason,
             message: format!("{count} {what}"),
             commit: Some(commit.to_owned()),
-            faults: faults.iter().map(within).collect(),
+            faults,
         }
     }
 }
@@ -104,7 +103,7 @@ impl Context {
                 reason: error.category(),
                 message: error.to_string(),
                 commit: error.commit().map(str::to_owned),
-                faults: Vec::new(),
+                faults: Faults::default(),
             }),
             Err(failure) => Err(failure),
         };
@@ -213,76 +212,48 @@ impl Context {
     }
 }
 
-/// The clusters of a revision, or all that is wrong with it.
+/// The clusters of a revision, or what is wrong with it.
 fn clusters(revision: &git::Revision) -> Result<Vec<ServiceCluster>, Failure> {
     let mut texts = Vec::new();
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     for file in &revision.files {
         match parse::text(&file.path, &file.data) {
             Ok(text) => texts.push((file.path.as_str(), text)),
-            Err(fault) => faults.push(SourceFault::from(&fault)),
+            Err(fault) => faults.add(&fault),
         }
     }
-    let parsed = parse::together(texts.clone());
-    faults.extend(parsed.faults.iter().map(SourceFault::from));
-    // Together they do not tell which file holds what.
-    let files = texts.into_iter().filter(|_| !parsed.sources.is_empty());
-    let sources = files.flat_map(|(path, text)| {
-        let sources = parse::together([(path, text)]).sources.into_iter();
-        sources.map(move |source| (path, source))
-    });
-    for (path, source) in sources {
-        faults.push(SourceFault {
-            file: path.to_owned(),
+    let parsed = parse::together(texts);
+    faults.extend(&parsed.faults);
+    let names = parsed.names.iter();
+    for source in names.filter(|named| named.kind == names::KIND_SOURCE) {
+        faults.add(SourceFault {
+            file: source.source.clone(),
+            line: source.line as u64,
+            column: source.column as u64,
             hint: "keep sources outside of spec.path and store them with `skep apply`".to_owned(),
             ..SourceFault::new(format!(
                 "source/{}: a source applies service clusters only",
-                source.metadata.name
+                source.name
             ))
         });
     }
-    if faults.is_empty() && parsed.clusters.is_empty() {
-        faults.push(SourceFault {
+    if faults.count() == 0 && parsed.clusters.is_empty() {
+        faults.add(SourceFault {
             hint: "nothing is deleted; to remove everything, delete the source and its clusters"
                 .to_owned(),
             ..SourceFault::new("the manifests declare no service cluster")
         });
     }
-    if faults.is_empty() {
+    if faults.count() == 0 {
         return Ok(parsed.clusters);
     }
     let what = ("fault in its manifests", "faults in its manifests");
-    Err(Failure::faulty(
-        "InvalidManifest",
-        &revision.commit,
-        what,
-        &faults,
-    ))
+    let failure = Failure::faulty("InvalidManifest", &revision.commit, what, faults);
+    Err(failure)
 }
 
 fn shortened(mut failure: Failure) -> Failure {
     // A server's words may hold anything.
     failure.message = cut(&failure.message, MESSAGE);
     failure
-}
-
-/// A fault that fits into a status, whatever a repository holds.
-fn within(fault: &SourceFault) -> SourceFault {
-    SourceFault {
-        file: cut(&fault.file, PART),
-        field: cut(&fault.field, PART),
-        message: cut(&fault.message, PART),
-        hint: cut(&fault.hint, PART),
-        ..*fault
-    }
-}
-
-/// A line of at most so many characters.
-fn cut(text: &str, most: usize) -> String {
-    let mut text = text.replace(char::is_control, " ");
-    if let Some((end, _)) = text.char_indices().nth(most) {
-        text.truncate(end);
-        text.push_str(" ...");
-    }
-    text
 }

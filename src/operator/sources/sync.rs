@@ -16,18 +16,11 @@ use crate::operator::report::{now, since_epoch};
 use crate::operator::view::View;
 use crate::plan::source::{SourcePlan, Write, plan};
 use crate::runtime::{Action, Backoff, Failure as _, Retry, jitter};
-use crate::status::source::Outcome;
+use crate::status::source::{FIRST_RETRY, Faults, LONGEST_RETRY, Outcome};
 use crate::store::sources::{Purpose, sealed_for};
 use crate::store::{self, By};
 use crate::world::sources::{DeclaredSource, sources};
 use crate::world::{Declared, Stored as _, World, declared};
-
-/// Faults of a revision that are logged.
-const LOGGED: usize = 20;
-/// First wait after a failure.
-const FIRST: Duration = Duration::from_secs(5);
-/// Longest wait after failures, unless the source's interval is longer.
-const LONGEST: Duration = Duration::from_secs(300);
 
 /// One run of one source.
 pub(super) async fn run(context: Arc<Context>, name: String) -> Result<Action, Error> {
@@ -107,7 +100,7 @@ impl Context {
                 reason: "ApplyFailed".to_owned(),
                 message: error.to_string(),
                 commit: known.content.as_ref().map(|(commit, _)| commit.clone()),
-                faults: Vec::new(),
+                faults: Faults::default(),
             },
         };
         if looked {
@@ -180,7 +173,7 @@ impl Context {
             (_, Some((commit, Ok(clusters)))) => (commit, clusters),
             (Some(failure), _) | (None, Some((_, Err(failure)))) => return Ok(failed(failure)),
             // Nothing is read without a failure or a content.
-            (None, None) => return Ok(Come::Held(FIRST)),
+            (None, None) => return Ok(Come::Held(FIRST_RETRY.get())),
         };
         let gap = Gap {
             source: found,
@@ -203,8 +196,8 @@ impl Context {
         if !todo.conflicts.is_empty() {
             let what = ("conflict", "conflicts");
             let conflicts = todo.conflicts.into_iter().map(SourceFault::new);
-            let faults: Vec<SourceFault> = conflicts.collect();
-            return Ok(failed(&Failure::faulty("Conflict", commit, what, &faults)));
+            let failure = Failure::faulty("Conflict", commit, what, conflicts.collect());
+            return Ok(failed(&failure));
         }
         if todo.writes.is_empty() {
             self.holds.clear(&key(name));
@@ -293,18 +286,15 @@ impl Context {
             ..
         } = outcome
         {
-            let faults: Vec<String> = faults
-                .iter()
-                .take(LOGGED)
-                .map(ToString::to_string)
-                .collect();
+            let faults = faults.listed().iter();
+            let faults: Vec<String> = faults.map(ToString::to_string).collect();
             known.failures = known.failures.saturating_add(1);
             self.telemetry
                 .source_looked(name, Some(reason), last_success(declared));
             tracing::warn!(source = %name, %reason, %message, ?faults, "the source could not be applied");
             let backoff = Backoff {
-                base: FIRST.min(interval),
-                max: LONGEST.max(interval),
+                base: FIRST_RETRY.get().min(interval),
+                max: LONGEST_RETRY.get().max(interval),
             };
             backoff.wait(known.failures, jitter())
         } else {

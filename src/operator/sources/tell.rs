@@ -9,14 +9,11 @@ use crate::api::{ConditionStatus, SourceChange, SourceStatus};
 use crate::names;
 use crate::operator::error::Error;
 use crate::operator::report::now;
-use crate::status::source::{Inputs, Outcome, status};
+use crate::status::source::{HEARTBEAT, Inputs, Outcome, status};
 use crate::store;
 use crate::world::Stored as _;
 use crate::world::sources::DeclaredSource;
 
-/// While nothing changes, the time of the last success is written this often only: every write is
-/// one of Swarm's own log.
-const HEARTBEAT: i64 = 600;
 /// A replica that fails leaves the status of one that went well alone for so many intervals.
 const PATIENCE: u32 = 3;
 
@@ -29,6 +26,14 @@ impl Context {
         cluster: &str,
         outcome: Option<store::Outcome>,
     ) {
+        type List = fn(&mut SourceChange) -> &mut Vec<String>;
+        let list: List = match outcome {
+            Some(store::Outcome::Created) => |change| &mut change.created,
+            Some(store::Outcome::Configured) => |change| &mut change.configured,
+            Some(store::Outcome::Adopted) => |change| &mut change.taken_over,
+            Some(store::Outcome::Unchanged) => return,
+            None => |change| &mut change.pruned,
+        };
         let mut all = self.changed();
         let changes = all.entry(source.to_owned()).or_default();
         if changes.last().is_none_or(|last| last.revision != commit) {
@@ -38,17 +43,9 @@ impl Context {
                 ..SourceChange::default()
             });
         }
-        let Some(change) = changes.last_mut() else {
-            return;
-        };
-        let list = match outcome {
-            Some(store::Outcome::Created) => &mut change.created,
-            Some(store::Outcome::Configured) => &mut change.configured,
-            Some(store::Outcome::Adopted) => &mut change.taken_over,
-            Some(store::Outcome::Unchanged) => return,
-            None => &mut change.pruned,
-        };
-        list.push(cluster.to_owned());
+        if let Some(change) = changes.last_mut() {
+            list(change).push(cluster.to_owned());
+        }
     }
 
     /// Writes the status when it says something new; how long it is held back, if it is.
@@ -76,6 +73,8 @@ impl Context {
         let key = status_key(&declared.name);
         if !is_news(declared.status.as_ref(), &status) {
             self.holds.clear(&key);
+            // Whatever was changed is told, even if nobody answered that it was.
+            self.changed().remove(&declared.name);
             return Ok(None);
         }
         let hash = names::content_hash(format!("{:?}", timeless(&status)).as_bytes());
@@ -125,7 +124,8 @@ fn is_news(told: Option<&SourceStatus>, status: &SourceStatus) -> bool {
     if timeless(told) != timeless(status) {
         return true;
     }
-    seconds(&status.last_success) - seconds(&told.last_success) >= HEARTBEAT
+    let passed = seconds(&status.last_success) - seconds(&told.last_success);
+    u64::try_from(passed).is_ok_and(|passed| passed >= HEARTBEAT.get().as_secs())
 }
 
 /// When a source last went well, as its status tells, in seconds since 1970; 0: never.
