@@ -172,6 +172,15 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
 }
 
 #[tokio::test]
+async fn a_daemon_without_the_repository_says_so() {
+    let repo = shop();
+    let daemon = Daemon::start(&repo.served());
+    let url = daemon.url().replace("shop", "none");
+    let error = fetch(request(&url)).await.unwrap_err();
+    assert!(matches!(error, Error::NoRepository(_)), "{error}");
+}
+
+#[tokio::test]
 async fn what_is_missing_is_told_by_its_name() {
     let repo = shop();
     let web = Web::start(&repo.served(), false, None).await;

@@ -34,9 +34,7 @@ pub async fn run(session: &Session, args: &DeleteArgs, mut names: Vec<String>) -
     } else {
         view::missing(&look.declared, &names)?;
     }
-    if !args.force_conflicts {
-        comes_back(&look, &names)?;
-    }
+    comes_back(&look, &names, args.force_conflicts)?;
     store::delete_all(
         &session.engine,
         &names,
@@ -57,17 +55,21 @@ pub async fn run(session: &Session, args: &DeleteArgs, mut names: Vec<String>) -
 }
 
 /// Fails when others declare some of them: those would only lose their history, and their proxies
-/// for a while.
-fn comes_back(look: &View, names: &[String]) -> Result {
+/// for a while. `force`: but for what a source at work brings back at once.
+fn comes_back(look: &View, names: &[String], force: bool) -> Result {
     let known = sources(&look.world);
     let told = names.iter().filter_map(|name| {
         let manager = look.declared.get(name)?.manager()?;
         let how = match manager.strip_prefix(words::SOURCE_MANAGER) {
-            // A source that is gone brings nothing back.
-            Some(source) => known.contains_key(source).then_some(
-                "delete it in the repository; --force-conflicts deletes it here all the same",
-            ),
-            None => manager.starts_with(words::STACK_MANAGER).then_some(
+            Some(source) => {
+                // A source that is gone brings nothing back.
+                let accepted = known.get(source)?.accepted.as_ref();
+                let rests = accepted.is_none_or(|(_, source)| source.spec.suspend);
+                (!(force && rests)).then_some(
+                    "delete it in the repository; to delete it here for a while, set spec.suspend of the source first, then --force-conflicts",
+                )
+            }
+            None => (!force && manager.starts_with(words::STACK_MANAGER)).then_some(
                 "take it out of the stack; --force-conflicts deletes it here all the same",
             ),
         };

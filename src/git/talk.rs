@@ -79,7 +79,7 @@ fn greet(
         refs,
     } = transport
         .handshake(Service::UploadPack, &[])
-        .map_err(|error| fail(&error))?;
+        .map_err(|error| unheard(bounds.error(chain(&error))))?;
     let sha256 = capabilities
         .capability("object-format")
         .and_then(|format| format.value().map(|value| value != "sha1"));
@@ -107,6 +107,25 @@ fn greet(
         capabilities,
         refs,
     })
+}
+
+/// An error with all that is behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let all = std::iter::successors(Some(error), |error| error.source());
+    let all: Vec<String> = all.map(ToString::to_string).collect();
+    all.join(": ")
+}
+
+/// What `git daemon` says of a repository that it does not have, or does not show.
+fn unheard(error: Error) -> Error {
+    let words = ["no such repository", "not exported"];
+    let Error::Protocol(why) = &error else {
+        return error;
+    };
+    match words.into_iter().find(|word| why.contains(word)) {
+        Some(word) => Error::NoRepository(word.to_owned()),
+        None => error,
+    }
 }
 
 fn ask(

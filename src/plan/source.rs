@@ -110,7 +110,9 @@ fn verdict(
             "servicecluster/{name} is deployed by stack `{stack}`: take it out of the stack or out of the repository"
         ));
     }
-    let was_own = found.revisions.iter().any(|r| r.manager() == manager);
+    // A change by hand is put back; who stored it as a set of their own took it over.
+    let by_hand = other.is_empty() || other == names::MANAGER_APPLY;
+    let was_own = by_hand && found.revisions.iter().any(|r| r.manager() == manager);
     // What a source left behind that is gone belongs to nobody.
     if accepted.is_some() || was_own || other.starts_with(names::SOURCE_MANAGER) {
         return Ok(apply(over, true));
@@ -213,8 +215,13 @@ mod tests {
         );
         assert_eq!(
             (plan.writes, plan.conflicts.len()),
-            (apply(east, 2, true), 0)
+            (apply(east.clone(), 2, true), 0)
         );
+        // Who stores it as a set of their own took it over.
+        let taken = [(2, "source/shop"), (5, "apply/team")];
+        let plan = planned(&taken, false, &[east]);
+        assert_eq!(plan.writes, []);
+        assert!(plan.conflicts[0].contains("apply/team"), "{plan:?}");
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(super) fn over<'a>(view: &View, manager: Option<&str>, by: By<'a>) -> By<'a>
 #[must_use]
 pub fn advice(manager: &str) -> &'static str {
     if manager.starts_with(names::SOURCE_MANAGER) {
-        "change it in the repository; to take it over, set spec.suspend of the source first, then --force-conflicts"
+        "change it in the repository; to change it here for a while, set spec.suspend of the source first, then --force-conflicts; to take it over, do so as a --set, and take it out of the repository"
     } else {
         "change it there, or take it over with --force-conflicts"
     }
@@ -271,7 +271,7 @@ fn not_ours(view: &View, cluster: &ServiceCluster, by: By<'_>) -> Option<String>
         return None;
     }
     let how = if manager.starts_with(names::SOURCE_MANAGER) {
-        "to take it over, set spec.suspend of the source first, then --force-conflicts"
+        "to take it over, set spec.suspend of the source first, then --set NAME --force-conflicts, and take it out of the repository"
     } else {
         "--force-conflicts takes it over"
     };

@@ -159,7 +159,10 @@ pub(super) const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("doctor", &["skep doctor", "skep doctor -o json"]),
-    ("sync", &["skep sync shop", "skep sync shop --timeout 5m"]),
+    (
+        "sync",
+        &["skep sync shop", "skep sync shop --wait --timeout 5m"],
+    ),
     (
         "source",
         &[

@@ -13,6 +13,9 @@ pub struct SyncArgs {
     /// Sources. `source/NAME` works too
     #[arg(value_name = "NAME", required = true, add = complete::sources_alone())]
     pub names: Vec<String>,
+    /// Wait also until the service clusters that it manages are Ready
+    #[arg(long)]
+    pub wait: bool,
     /// How long to wait for what comes of it
     #[arg(long, value_name = "SPAN", default_value = "90s")]
     pub timeout: Span,

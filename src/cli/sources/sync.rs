@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{ready, reference, resource, some, told};
-use crate::api::{ConditionStatus, SourceChange};
+use crate::api::{ConditionStatus, ConditionType, SourceChange};
 use crate::cli::error::{CliError, Result};
 use crate::cli::session::{Progress, Session, now};
 use crate::cli::sources::args::SyncArgs;
 use crate::cli::terminal::Terminal;
 use crate::cli::view::missing;
+use crate::cli::wait::Goal;
 use crate::store;
 use crate::world::Stored as _;
 use crate::world::sources::{DeclaredSource, sources};
@@ -36,13 +37,30 @@ pub async fn run(session: &Session, args: &SyncArgs) -> Result {
         let token = token.clone();
         asked.push((name, Request { token, generation }));
     }
+    let begun = now();
     let mut failures = Failures::default();
     for (name, request) in &asked {
         let before = told::changes(before.get(name.as_str()));
-        let told = wait(session, name, Some(request), &before, args.timeout.get()).await;
+        let mut told = wait(session, name, Some(request), &before, args.timeout.get()).await;
+        if told.is_ok() && args.wait {
+            let passed = (now() - begun).unsigned_abs();
+            told = clusters(session, name, args.timeout.get().saturating_sub(passed)).await;
+        }
         failures.note(session.terminal, told)?;
     }
     failures.end()
+}
+
+/// Waits until what a source manages is Ready: a commit that is applied may still be one that
+/// Swarm rolls back.
+async fn clusters(session: &Session, name: &str, timeout: Duration) -> Result {
+    let look = session.look().await?;
+    let names = super::managed(&look.declared, name);
+    if names.is_empty() {
+        return Ok(());
+    }
+    let ready = Goal::Condition(ConditionType::Ready, ConditionStatus::True);
+    crate::cli::wait::run(session, &names, ready, timeout).await
 }
 
 /// Why sources are not in sync: one that fails says nothing of the next.

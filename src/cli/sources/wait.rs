@@ -22,6 +22,8 @@ pub async fn run(session: &Session, typed: &[String], goal: Goal, timeout: Durat
             "a source has no condition {kind:?}: it is Accepted or Ready"
         )));
     }
+    // Who is away changes no condition, and makes none come true.
+    session.warn_without_operator(&session.look().await?);
     session
         .until(timeout, |view| {
             let all = sources(&view.world);
