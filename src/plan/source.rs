@@ -117,14 +117,18 @@ fn verdict(
     if accepted.is_some() || was_own || other.starts_with(names::SOURCE_MANAGER) {
         return Ok(apply(over, true));
     }
-    let who = if other.is_empty() { "by hand" } else { &other };
+    let who = match other.as_str() {
+        "" => "by hand".to_owned(),
+        other => format!("as `{other}`"),
+    };
+    let stored = found.accepted.as_ref().map(|stored| &stored.cluster);
+    let fields = stored.map(|stored| crate::api::changed_fields(stored, wanted));
+    let what = match fields.filter(|fields| !fields.is_empty()) {
+        Some(fields) => format!("differs in {}", fields.join(", ")),
+        None => "differs".to_owned(),
+    };
     Err(format!(
-        "servicecluster/{name} exists already, differs, and was stored {}: make both the same (`skep apply -f` of the repository's manifest), or delete it, and the source takes it over",
-        if other.is_empty() {
-            who.to_owned()
-        } else {
-            format!("as `{who}`")
-        }
+        "servicecluster/{name} exists already, {what}, and was stored {who}: make both the same (`skep apply -f` of the repository's manifest), or delete it, and the source takes it over"
     ))
 }
 
@@ -221,7 +225,8 @@ mod tests {
         let taken = [(2, "source/shop"), (5, "apply/team")];
         let plan = planned(&taken, false, &[east]);
         assert_eq!(plan.writes, []);
-        assert!(plan.conflicts[0].contains("apply/team"), "{plan:?}");
+        let told = "differs in spec.proxy.replicas, and was stored as `apply/team`";
+        assert!(plan.conflicts[0].contains(told), "{plan:?}");
     }
 
     #[test]
