@@ -27,7 +27,7 @@ const BY_DRAIN: [&str; 6] = [
 ];
 
 /// Why a cluster is not ready that is on its way, if it gets on.
-const ON_ITS_WAY: [&str; 9] = [
+const ON_ITS_WAY: [&str; 8] = [
     "Creating",
     "Updating",
     "Replacing",
@@ -36,7 +36,6 @@ const ON_ITS_WAY: [&str; 9] = [
     "NotAttached",
     "Labelling",
     "Pending",
-    "NotConnected",
 ];
 
 /// So long a plain update may take that nothing of it shows; what Swarm is at takes its time.
@@ -214,7 +213,10 @@ fn on_its_way(patient: &Patient, cluster: &str, ready: &Condition) -> bool {
     });
     let since = OffsetDateTime::parse(&ready.last_transition_time, &Rfc3339);
     let fresh = since.is_ok_and(|since| patient.now - since < PATIENCE);
-    ON_ITS_WAY.contains(&ready.reason.as_str()) && (moving || fresh)
+    let reason = ready.reason.as_str();
+    // New proxies have yet to connect; where nothing moves nobody is there to connect to.
+    let connects = moving && reason == "NotConnected";
+    connects || ON_ITS_WAY.contains(&reason) && (moving || fresh)
 }
 
 /// Every cluster: seen by the operator, and ready.

@@ -89,11 +89,20 @@ impl Editor {
         }))
     }
 
+    /// The line for the shell, which becomes the editor where that is one command, so that a signal
+    /// meant for it reaches it.
+    fn script(&self) -> String {
+        let first = self.0.split_whitespace().next().unwrap_or_default();
+        let is_one = !self.0.contains(|c| ";&|<>()`\n".contains(c)) && !first.contains('=');
+        let exec = if is_one { "exec " } else { "" };
+        format!("{exec}{} \"$1\"", self.0)
+    }
+
     /// How it ended; `None`: we were told to end first.
     async fn ended(&self, path: &Path) -> std::io::Result<Option<ExitStatus>> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut child = Command::new("sh")
-            .args(["-c", &format!("{} \"$1\"", self.0), "sh"])
+            .args(["-c", &self.script(), "sh"])
             .arg(path)
             .spawn()?;
         tokio::select! {
@@ -106,8 +115,7 @@ impl Editor {
     }
 }
 
-/// Tells an editor to end, and makes it when it does not. The shell has become the editor where
-/// that is a single command.
+/// Tells an editor to end, and makes it when it does not.
 async fn end(child: &mut Child) -> std::io::Result<()> {
     let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     if let Some(pid) = pid {
@@ -132,5 +140,18 @@ impl Editing {
 impl Drop for Editing {
     fn drop(&mut self) {
         EDITING.store(false, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shell_becomes_an_editor_that_is_one_command() {
+        let script = |editor: &str| Editor(editor.to_owned()).script();
+        assert_eq!(script("code --wait"), "exec code --wait \"$1\"");
+        assert_eq!(script("A=1 vi"), "A=1 vi \"$1\"");
+        assert_eq!(script("true; vi"), "true; vi \"$1\"");
     }
 }
