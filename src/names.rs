@@ -35,6 +35,8 @@ pub const LABEL_FAULT: &str = "dev.skep.fault";
 pub const LABEL_NAME: &str = "dev.skep.name";
 /// On a config: the generation (decimal) of the revision.
 pub const LABEL_GENERATION: &str = "dev.skep.generation";
+/// On a config: when the first revision of the resource was stored (RFC 3339), which may be gone.
+pub const LABEL_CREATED: &str = "dev.skep.created";
 /// On a config: who stored the revision, as `source/NAME`, `apply` or `apply/SET`. Two managers of
 /// one resource are a conflict.
 pub const LABEL_MANAGER: &str = "dev.skep.manager";

@@ -37,7 +37,7 @@ spec:
 
 const REQUESTS: [&str; 3] = [
     r#"{"time":"2026-01-10T12:00:00Z","client":"10.0.0.9","method":"GET","host":"demo.a","path":"/api?token=hunter2","status":200,"bytes":12,"duration_ms":1.5,"backend":"demo","endpoint":"10.0.1.3:8000","connections":3}"#,
-    r#"{"time":"2026-01-10T12:00:01Z","client":"10.0.0.9","method":"GET","host":"demo.a","path":"/","status":503,"bytes":12,"duration_ms":2.5,"backend":"demo","endpoint":"","reason":"NoEndpoint"}"#,
+    r#"{"time":"2026-01-10T12:00:01Z","client":"10.0.0.9","method":"GET","host":"demo.a","path":"/","status":503,"bytes":12,"duration_ms":2.5,"backend":"demo","endpoint":"","reason":"NoEndpoints"}"#,
     r#"{"timestamp":"2026-01-10T12:00:00Z","level":"INFO","message":"serving"}"#,
 ];
 

@@ -11,7 +11,7 @@ use sim::Sim;
 use skep::names;
 use skep::store::{self, Outcome};
 use skep::swarm::watch::{Health, Watch, WatchSettings};
-use skep::world::{Mode, ServiceSpec, World};
+use skep::world::{Mode, ServiceSpec, Stored as _, World};
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -318,6 +318,11 @@ async fn pruning_keeps_the_last_revisions_and_the_one_in_force() {
     let declared = store::clusters(&engine).await.unwrap()["east"].clone();
     let removed = store::prune(&engine, &declared).await.unwrap();
     assert_eq!(removed, ["servicecluster.east.1", "servicecluster.east.2"]);
+    let first = &declared.revisions[0].created_at;
+    let left = store::clusters(&engine).await.unwrap()["east"].clone();
+    assert_eq!(left.created(), Some(first.as_str()), "its age is kept");
+    let newest = &left.newest().unwrap().labels;
+    assert_eq!(newest.get(names::LABEL_CREATED), Some(first));
     let labels = [
         (names::LABEL_KIND, names::KIND),
         (names::LABEL_NAME, "east"),

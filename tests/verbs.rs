@@ -6,6 +6,7 @@ mod sim;
 #[path = "lab/terminal.rs"]
 mod terminal;
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use desk::{Swarm, said};
@@ -415,6 +416,89 @@ async fn an_editor_that_is_killed_leaves_no_file_of_what_was_not_changed() {
     let told = said(edit.env("EDITOR", changed).output().await.unwrap());
     assert!(told.fails(1).contains("kept in"), "{}", told.err);
     assert_eq!(texts(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dumb_terminal_gets_no_escape_and_no_terminal_those_of_others() {
+    let swarm = Swarm::new().await;
+    let mut get = swarm.command(&["get", "\u{1b}[31mred"]);
+    let (dumb, _) = tokio::task::block_in_place(|| {
+        terminal::written_to_terminal(get.env("TERM", "dumb").as_std_mut())
+    });
+    assert!(
+        !dumb.contains('\u{1b}') && dumb.contains("error: "),
+        "{dumb:?}"
+    );
+    let (shown, _) = tokio::task::block_in_place(|| {
+        terminal::written_to_terminal(get.env("TERM", "xterm").as_std_mut())
+    });
+    assert!(
+        shown.contains("\\u001b[31mred") && !shown.contains("\u{1b}[31mred"),
+        "{shown:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_says_what_became_of_the_text_and_what_is_missing() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", THREE), &[]).await.ok();
+    let edit = || swarm.command(&["edit", "east"]);
+    let gone = edit().env("EDITOR", "rm").output().await.unwrap();
+    let told = said(gone);
+    let told = told.fails(1);
+    assert!(
+        told.contains("no text to keep") && !told.contains("is kept in"),
+        "{told}"
+    );
+    let mut nowhere = edit();
+    nowhere.env("EDITOR", "true").env("TMPDIR", "/nonexistent");
+    let told = said(nowhere.output().await.unwrap());
+    let told = told.fails(1);
+    assert!(
+        told.contains("in /nonexistent") && told.contains("TMPDIR"),
+        "{told}"
+    );
+    let mut nobody = edit();
+    nobody.env_remove("EDITOR").env_remove("VISUAL");
+    let told = said(nobody.stdin(Stdio::null()).output().await.unwrap());
+    let told = told.fails(1);
+    assert!(told.contains("VISUAL or EDITOR"), "{told}");
+    for stopped in ["kill -INT $$", "exit 130"] {
+        let editor = swarm.editor(stopped);
+        let told = said(edit().env("EDITOR", editor).output().await.unwrap());
+        assert!(told.fails(130).contains("interrupted"), "{}", told.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_told_to_end_ends_its_editor_and_says_where_the_text_is() {
+    let swarm = Swarm::new().await;
+    swarm.apply(&manifest("east", THREE), &[]).await.ok();
+    let open = swarm.path("open");
+    let editor = swarm.editor(&format!(
+        "echo '# mine' >> \"$1\"; echo $$ > {0}.new; mv {0}.new {0}; exec sleep 60",
+        open.display()
+    ));
+    let mut edit = swarm.command(&["edit", "east"]);
+    let child = edit.env("EDITOR", editor).spawn().unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !open.exists() {
+        assert!(tokio::time::Instant::now() < deadline, "no editor");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let pid = |id: u32| rustix::process::Pid::from_raw(id.cast_signed()).unwrap();
+    let signal = rustix::process::Signal::TERM;
+    rustix::process::kill_process(pid(child.id().unwrap()), signal).unwrap();
+    let told = said(child.wait_with_output().await.unwrap());
+    let told = told.fails(130);
+    let (_, kept) = told.trim().split_once("your text is kept in ").unwrap();
+    assert!(std::fs::read_to_string(kept).unwrap().contains("# mine"));
+    let editor: u32 = std::fs::read_to_string(open)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    assert!(rustix::process::test_kill_process(pid(editor)).is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

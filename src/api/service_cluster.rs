@@ -53,7 +53,7 @@ pub struct Metadata {
     /// The revision; written by Skep, ignored in a manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
-    /// When this revision was stored (RFC 3339); written by Skep, ignored in a manifest.
+    /// When this was first stored (RFC 3339); written by Skep, ignored in a manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_timestamp: Option<String>,
 }

@@ -32,6 +32,7 @@ pub fn unified(from: (&str, &str), to: (&str, &str), colour: bool) -> String {
 
 /// A line in a colour of the terminal (an SGR code).
 pub(super) fn paint(line: &str, code: &str, colour: bool) -> String {
+    let line = super::terminal::inline(line);
     if colour && !code.is_empty() {
         format!("\u{1b}[{code}m{line}\u{1b}[0m\n")
     } else {
@@ -42,6 +43,15 @@ pub(super) fn paint(line: &str, code: &str, colour: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_brings_no_colour_of_its_own() {
+        let shown = unified(("a", "x\n"), ("b", "y\u{1b}[2J\n"), true);
+        assert!(
+            shown.contains("\u{1b}[32m+y\\u001b[2J\u{1b}[0m\n"),
+            "{shown:?}"
+        );
+    }
 
     #[test]
     fn a_change_is_shown_with_its_surroundings_and_colours_where_wanted() {

@@ -39,7 +39,7 @@ impl OutputArgs {
 
     fn write(&self, terminal: Terminal, text: &str) -> Result {
         let Some(path) = self.file() else {
-            return terminal.data(text);
+            return terminal.raw(text);
         };
         written::write(path, text, self.force)?;
         terminal.note(&format!("{} written", path.display()));

@@ -16,6 +16,7 @@ use super::names;
 use super::routes;
 use super::session::{Session, View, now};
 use super::table::Table;
+use super::terminal::inline;
 use super::view::{missing, resource};
 use crate::api::value::StringMap;
 use crate::api::{Condition, ServiceCluster, Status, Version, version};
@@ -204,7 +205,10 @@ pub(super) fn pairs(map: &StringMap) -> String {
     if map.is_empty() {
         return "none".to_owned();
     }
-    let pairs: Vec<String> = map.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let pairs: Vec<String> = map
+        .iter()
+        .map(|(k, v)| inline(&format!("{k}={v}")).into_owned())
+        .collect();
     pairs.join(", ")
 }
 
@@ -283,6 +287,15 @@ mod tests {
     fn everything_known_is_told() {
         let text = render(&declared(), &view(), Version::NEWEST, now()).unwrap();
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn labels_and_annotations_stay_on_their_line() {
+        let pair = ("note".to_owned(), "a\n\u{1b}[31mred".to_owned());
+        assert_eq!(
+            pairs(&[pair].into_iter().collect()),
+            "note=a\\n\\u001b[31mred"
+        );
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub async fn run(
     let of_sources = changes(&view.world, wanted, version, colour);
     shown.differs |= !of_sources.is_empty();
     shown.text.push_str(&of_sources);
-    session.terminal.data(&shown.text)?;
+    session.terminal.raw(&shown.text)?;
     if shown.differs {
         return Err(CliError::Different);
     }

@@ -1,12 +1,12 @@
 //! `skep edit`: a service cluster or a source in the editor, stored when it is valid.
 
+mod editor;
+
 use std::io::{IsTerminal as _, Write};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::NamedTempFile;
-use tokio::process::Command;
 
+use self::editor::{Editor, Left};
 use super::args::EditArgs;
 use super::error::{CliError, Result};
 use super::history::by_hand;
@@ -19,8 +19,7 @@ use crate::api::{Diagnostic, ServiceCluster, Version};
 use crate::store::{self, By, Outcome};
 use crate::world::{Declared, DeclaredSource, Stored, World};
 
-/// An editor has the terminal: Ctrl-C is meant for it, though we get it too.
-pub(super) static EDITING: AtomicBool = AtomicBool::new(false);
+pub(super) use editor::EDITING;
 
 /// A person gives up before so many rounds; an editor that no person drives would never.
 const ROUNDS: usize = 20;
@@ -92,12 +91,20 @@ async fn edited<D: Stored>(
     name: &str,
     original: &str,
 ) -> Result<Option<(D::Resource, NamedTempFile)>> {
-    let mut file = tempfile::Builder::new()
+    let editor = Editor::chosen()?;
+    let file = tempfile::Builder::new()
         .prefix(&format!("skep-{name}-"))
         .suffix(".yaml")
         // A text is somebody's work: it goes once it is stored, and outlives a kill.
         .disable_cleanup(true)
-        .tempfile()?;
+        .tempfile();
+    let mut file = file.map_err(|error| {
+        let folder = std::env::temp_dir();
+        CliError::Failed(format!(
+            "cannot make a file to edit in {}: {error}; set TMPDIR to a folder that can be written",
+            folder.display()
+        ))
+    })?;
     let mut faults: Vec<Diagnostic> = Vec::new();
     let mut before = original.to_owned();
     // Nobody is there to mend what the same command would write again.
@@ -111,13 +118,15 @@ async fn edited<D: Stored>(
             &mut file,
             &format!("{}{before}", remarks::<D>(name, &faults)),
         )?;
-        if let Err(error) = open(file.path()).await {
+        if let Err(error) = editor.open(file.path()).await {
             let left = input::text(file.path(), input::MANIFESTS).unwrap_or_default();
-            return Err(if without_remarks(&left) == *original {
+            // An editor that was made to end may have kept what it had beside the file.
+            let ended = matches!(error, Left::Ended(_));
+            return Err(if !ended && without_remarks(&left) == *original {
                 drop(std::fs::remove_file(file.path()));
-                error
+                error.into()
             } else {
-                kept(error, file)
+                kept(error.into(), file)
             });
         }
         let after = match input::text(file.path(), input::MANIFESTS) {
@@ -186,40 +195,23 @@ fn without_remarks(text: &str) -> String {
 
 fn write(file: &mut NamedTempFile, text: &str) -> Result {
     // By path: an editor may have put another file in its place.
-    std::fs::write(file.path(), text)?;
-    Ok(file.flush()?)
+    let written = std::fs::write(file.path(), text).and_then(|()| file.flush());
+    written.map_err(|error| {
+        let path = file.path().display();
+        CliError::Failed(format!("cannot write {path}, the file to edit: {error}"))
+    })
 }
 
-/// Runs the person's editor on a file, by the shell because it may have arguments.
-async fn open(path: &Path) -> Result {
-    let set = |key: &str| {
-        std::env::var(key)
-            .ok()
-            .filter(|value| !value.trim().is_empty())
-    };
-    let editor = set("VISUAL")
-        .or_else(|| set("EDITOR"))
-        .unwrap_or_else(|| "vi".to_owned());
-    EDITING.store(true, Ordering::SeqCst);
-    let status = Command::new("sh")
-        .args(["-c", &format!("{editor} \"$1\""), "sh"])
-        .arg(path)
-        .status()
-        .await;
-    EDITING.store(false, Ordering::SeqCst);
-    let status = status?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(CliError::Failed(format!(
-        "the editor `{editor}` failed ({status}); nothing was changed (VISUAL or EDITOR names another)"
-    )))
-}
-
-/// The same failure, and where the edited text was kept.
+/// The same failure, and where the edited text was kept, if the editor left it there.
 fn kept(error: CliError, file: NamedTempFile) -> CliError {
+    let there = file.path().exists();
     let Ok((_, path)) = file.keep() else {
         return error;
     };
-    error.remark(&format!("your text is kept in {}", path.display()))
+    let path = path.display();
+    error.remark(&if there {
+        format!("your text is kept in {path}")
+    } else {
+        format!("the editor left no file in {path}, so there is no text to keep")
+    })
 }

@@ -31,6 +31,9 @@ pub enum CliError {
         /// It may have changed something.
         writes: bool,
     },
+    /// The same in an editor, whose text was kept or not.
+    #[error("{0}")]
+    Stopped(String),
     /// Standard output could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
@@ -59,6 +62,7 @@ impl CliError {
                 Self::Invalid(faults.into_iter().chain([remark]).collect())
             }
             Self::Failed(what) => Self::Failed(format!("{what}\n{remark}")),
+            Self::Stopped(what) => Self::Stopped(format!("{what}\n{remark}")),
             Self::Engine(what) => Self::Engine(format!("{what}\n{remark}")),
             other => other,
         }
@@ -74,7 +78,7 @@ impl CliError {
             Self::Engine(_) => "NoEngine",
             Self::Different => "Different",
             Self::Incomparable(_) => "Incomparable",
-            Self::Interrupted { .. } => "Interrupted",
+            Self::Interrupted { .. } | Self::Stopped(_) => "Interrupted",
             Self::Output(_) => "Output",
         }
     }
@@ -86,7 +90,7 @@ impl CliError {
             Self::Failed(_) | Self::Different | Self::Output(_) => 1,
             Self::Usage(_) | Self::Invalid(_) | Self::Incomparable(_) => 2,
             Self::Engine(_) => 3,
-            Self::Interrupted { .. } => 130,
+            Self::Interrupted { .. } | Self::Stopped(_) => 130,
         }
     }
 

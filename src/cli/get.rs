@@ -121,7 +121,7 @@ pub async fn run(session: &Session, args: &GetArgs) -> Result {
         return missing(&look.declared, &names);
     }
     let shown = render(&clusters, &args.output, headers, listed, version, now())?;
-    session.terminal.data(&shown)?;
+    session.terminal.raw(&shown)?;
     missing(&look.declared, &names)?;
     if !args.watch {
         return Ok(());
@@ -170,7 +170,7 @@ pub(super) async fn watch<R: Clone + PartialEq>(
             };
             session
                 .terminal
-                .data(&format!("{mark}{}", show(&changed)?))?;
+                .raw(&format!("{mark}{}", show(&changed)?))?;
         }
         for gone in known.keys().filter(|name| !seen.contains_key(*name)) {
             session.terminal.note(&format!("{} deleted", named(gone)));

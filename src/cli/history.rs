@@ -167,7 +167,7 @@ async fn back<D: Stored>(
     };
     if args.dry_run {
         let colour = session.terminal.colours_data();
-        session.terminal.data(&change(&look, &resource, colour))?;
+        session.terminal.raw(&change(&look, &resource, colour))?;
     }
     session.terminal.done(&line)?;
     session.warn_without_operator(&look);

@@ -98,7 +98,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn write(text: &str) -> Result {
-    Terminal::new(false).data(text)
+    Terminal::new(false).raw(text)
 }
 
 fn finish(terminal: Terminal, result: Result) -> ExitCode {
@@ -123,7 +123,7 @@ fn run(terminal: Terminal, cli: Cli) -> Result {
                 SchemaKind::Source => crate::names::KIND_SOURCE,
             };
             let schema = crate::api::schema::of(kind, version.asked());
-            terminal.data(&get::json(&schema))
+            terminal.raw(&get::json(&schema))
         }
         Verb::Explain(args) => explain::run(terminal, &args),
         Verb::Init(args) => init::run(terminal, &args),
@@ -334,12 +334,11 @@ async fn interrupted() {
     };
     loop {
         tokio::select! {
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => {
-                if !edit::EDITING.load(std::sync::atomic::Ordering::SeqCst) {
-                    return;
-                }
-            }
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if !edit::EDITING.load(std::sync::atomic::Ordering::SeqCst) {
+            return;
         }
     }
 }
@@ -358,10 +357,10 @@ fn completion(terminal: Terminal, shell: clap_complete::Shell) -> Result {
     let shells = clap_complete::env::Shells::builtins();
     let Some(completer) = shells.completer(&shell.to_string()) else {
         clap_complete::generate(shell, &mut examples::command(), "skep", &mut script);
-        return terminal.data(&String::from_utf8_lossy(&script));
+        return terminal.raw(&String::from_utf8_lossy(&script));
     };
     completer
         .write_registration(COMPLETE, "skep", "skep", "skep", &mut script)
         .map_err(failed)?;
-    terminal.data(&String::from_utf8_lossy(&script))
+    terminal.raw(&String::from_utf8_lossy(&script))
 }

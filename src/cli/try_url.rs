@@ -76,6 +76,18 @@ fn request(url: &str, args: &RoutesArgs) -> Result<(String, Parts, bool)> {
     };
     let uri: Uri = whole.parse().map_err(|error| bad(format!("{error}")))?;
     let host = uri.authority().map(ToString::to_string).unwrap_or_default();
+    // A port that is no number of a port is none to the parser, which does not say so.
+    let port = uri.authority().and_then(|authority| {
+        let (_, after) = authority.as_str().rsplit_once(authority.host())?;
+        after.strip_prefix(':').filter(|port| !port.is_empty())
+    });
+    if let Some(port) = port
+        && !port.parse::<u16>().is_ok_and(|port| port > 0)
+    {
+        return Err(bad(format!(
+            "`{port}` is no port: a number from 1 to 65535"
+        )));
+    }
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(bad("it begins with http:// or https://".to_owned()));
     }

@@ -27,10 +27,7 @@ pub fn resource(declared: &Declared) -> ServiceCluster {
         },
     };
     cluster.metadata.generation = declared.newest().map(|revision| revision.generation);
-    cluster.metadata.creation_timestamp = declared
-        .revisions
-        .first()
-        .map(|revision| revision.created_at.clone());
+    cluster.metadata.creation_timestamp = declared.created().map(str::to_owned);
     cluster.status.clone_from(&declared.status);
     cluster
 }

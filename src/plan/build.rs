@@ -197,6 +197,8 @@ fn send(
     difference: Difference,
     plan: &mut Plan,
 ) {
+    let template = next.container_labels.get(names::LABEL_TEMPLATE);
+    plan.template = template.cloned().unwrap_or_default();
     if let Some(blocker) = stopped(inputs, observed, &plan.spec_hash, &difference) {
         plan.blockers.push(blocker);
     } else if !difference.changes.is_empty() {

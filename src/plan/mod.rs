@@ -91,6 +91,9 @@ pub struct Plan {
     pub blockers: Vec<Blocker>,
     /// Hash of the proxy service's declared definition (before observed fields are merged in).
     pub spec_hash: String,
+    /// Template hash of the definition that should run where a service runs already: by it the
+    /// tasks that were made of it are found, also after Swarm went back. Empty otherwise.
+    pub template: String,
 }
 
 impl Plan {

@@ -96,7 +96,7 @@ fn in_force(
         conditions::accepted(inputs.declared),
         conditions::networks_ready(plan, spec, &status.networks),
         conditions::nodes_ready(plan, &spec.proxy, &spec.placement, &nodes),
-        conditions::proxy_ready(plan, service, &proxies),
+        conditions::proxy_ready(inputs.world, plan, service, &proxies),
         conditions::programmed(service, &proxies, &faults, &warnings),
     ];
     findings.push(conditions::ready(&findings));

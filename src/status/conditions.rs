@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::faults::{Faults, MOST};
 use super::placement::Nodes;
-use super::proxies::Proxies;
+use super::proxies::{Proxies, why};
 use crate::api::service_cluster::{Placement, Proxy, ProxyMode, PublishMode};
 use crate::api::status::{NetworkStatus, RouteFault};
 use crate::api::{ConditionStatus, ConditionType, ServiceClusterSpec};
 use crate::plan::{Plan, Step};
 use crate::route::Note;
-use crate::world::{Claim, Declared, Service, UpdateState};
+use crate::world::{Claim, Declared, Service, UpdateState, World};
 
 /// The most characters of a message: a status must fit into a label.
 pub(super) const LONGEST: usize = 2_000;
@@ -18,6 +18,8 @@ pub(super) const LONGEST: usize = 2_000;
 const PARTLY: &str = "RoutesRefused";
 /// The engine does not take the definition of the proxies.
 pub(crate) const ENGINE_REFUSED: &str = "EngineRefused";
+/// Swarm gave up on the newest definition; its tasks know why.
+const GAVE_UP: [&str; 2] = ["RolledBack", "UpdatePaused"];
 /// Proxies have yet to take what is published.
 pub(crate) const WAITING: &str = "Pending";
 
@@ -197,10 +199,24 @@ fn needed(proxy: &Proxy, placement: &Placement) -> u64 {
 }
 
 /// Whether the proxy service runs as declared.
-pub(super) fn proxy_ready(plan: &Plan, service: Option<&Service>, proxies: &Proxies) -> Finding {
+pub(super) fn proxy_ready(
+    world: &World,
+    plan: &Plan,
+    service: Option<&Service>,
+    proxies: &Proxies,
+) -> Finding {
     let kind = ConditionType::ProxyReady;
     if let Some(finding) = blocked(plan, kind) {
-        return finding;
+        let gave_up = GAVE_UP.contains(&finding.reason.as_str());
+        let why = service
+            .filter(|_| gave_up)
+            .and_then(|it| why(world, it, &plan.template));
+        return match why {
+            Some(why) => {
+                Finding::fails(kind, &finding.reason, format!("{why}; {}", finding.message))
+            }
+            None => finding,
+        };
     }
     let step = plan.steps.iter().find_map(|step| match step {
         Step::RemoveService { .. } => Some((

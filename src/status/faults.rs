@@ -344,7 +344,7 @@ fn correct() -> String {
 }
 
 /// A message that fits into a status, which is a label.
-fn cut(message: String) -> String {
+pub(super) fn cut(message: String) -> String {
     const LONGEST: usize = 500;
     if message.chars().count() <= LONGEST {
         return message;

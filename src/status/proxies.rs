@@ -109,6 +109,30 @@ fn trouble<'a>(slots: impl Iterator<Item = Vec<&'a Task>>) -> Option<(&'static s
     Some((reason, format!("{error}: {advice}")))
 }
 
+/// Why Swarm gave up on a definition: the error of the task that it names, else of the newest task
+/// made of that definition which has one. Swarm's own sentence says only that it gave up.
+pub(super) fn why(world: &World, service: &Service, template: &str) -> Option<String> {
+    let said = service.update.as_ref().map_or("", |it| it.message.as_str());
+    let named = said.split_whitespace().last().unwrap_or_default();
+    let told = |task: &&Task| !task.error.is_empty();
+    let tasks = || world.tasks_of(&service.id).filter(told);
+    let of_it = |task: &&Task| {
+        let hash = task.container_labels.get(names::LABEL_TEMPLATE);
+        !template.is_empty() && hash.is_some_and(|hash| hash == template)
+    };
+    let newest = || {
+        let all = tasks().filter(of_it).filter(|task| !task.serves());
+        all.max_by_key(|task| (Age::of(&task.created_at), task.id.clone()))
+    };
+    let task = tasks().find(|task| task.id == named).or_else(newest)?;
+    let error = super::faults::cut(task.error.clone());
+    Some(match classify(&task.error) {
+        // The message that follows says where to look.
+        ("TaskFailing", _) => format!("a new proxy failed: {error}"),
+        (_, advice) => format!("a new proxy failed: {error}: {advice}"),
+    })
+}
+
 /// What an error of the engine means, and what to do.
 fn classify(error: &str) -> (&'static str, &'static str) {
     let has = |text: &str| error.contains(text);

@@ -121,6 +121,8 @@ pub async fn apply_by<D: Stored>(
                 let config = D::config_name(name, applied.generation);
                 let manager = by.manager.or(current);
                 let mut labels = revision_labels(resource, applied.generation, manager);
+                let created = found.and_then(D::created);
+                labels.extend(created.map(|at| (names::LABEL_CREATED.to_owned(), at.to_owned())));
                 let loose = found
                     .filter(|_| resource.guards())
                     .map_or_else(Vec::new, loose);

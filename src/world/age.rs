@@ -15,6 +15,12 @@ pub struct Age {
 }
 
 impl Age {
+    /// Whether this is a moment, as RFC 3339 writes it.
+    #[must_use]
+    pub fn is_moment(text: &str) -> bool {
+        OffsetDateTime::parse(text, &Rfc3339).is_ok()
+    }
+
     /// The age of something made at `created_at`.
     #[must_use]
     pub fn of(created_at: &str) -> Self {

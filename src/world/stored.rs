@@ -6,7 +6,7 @@ use super::declared::Revision;
 use super::declared::declared;
 use super::declared::revision::Kept;
 use super::sources::{DeclaredSource, sources};
-use super::{Declared, World};
+use super::{Age, Declared, World};
 use crate::api::parse::{Manifest, Parsed};
 use crate::api::{Diagnostic, ServiceCluster, Source};
 use crate::names;
@@ -44,6 +44,16 @@ pub trait Stored: Sized {
     fn named_manager(&self) -> Option<&str> {
         let label = self.newest()?.labels.get(names::LABEL_MANAGER);
         label.map(String::as_str)
+    }
+
+    /// When it was first stored: revisions carry that on, because old ones are removed. Without
+    /// such a label it is the time of the oldest one that is left.
+    fn created(&self) -> Option<&str> {
+        let labels = self.revisions().iter();
+        let labels = labels.filter_map(|revision| revision.labels.get(names::LABEL_CREATED));
+        let told = labels.map(String::as_str).filter(|at| Age::is_moment(at));
+        let oldest = self.revisions().first().map(|it| it.created_at.as_str());
+        told.chain(oldest).min_by_key(|at| Age::of(at))
     }
 
     /// Who declares it: the manager that the newest revision names, or the stack that deployed

@@ -10,6 +10,12 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 /// What a command prints on a terminal, colours left out, and its exit code.
 pub fn in_terminal(command: &mut Command) -> (String, i32) {
+    let (shown, code) = written_to_terminal(command);
+    (plain(&shown), code)
+}
+
+/// The same as the terminal gets it.
+pub fn written_to_terminal(command: &mut Command) -> (String, i32) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
@@ -39,7 +45,7 @@ pub fn in_terminal(command: &mut Command) -> (String, i32) {
         shown.extend_from_slice(&buffer[..read]);
     }
     let code = child.wait().unwrap().code().unwrap_or(-1);
-    (plain(&String::from_utf8_lossy(&shown)), code)
+    (String::from_utf8_lossy(&shown).into_owned(), code)
 }
 
 /// What stays on the screen: no colours, and of a line that was written over only the last.

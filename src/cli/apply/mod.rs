@@ -4,9 +4,11 @@ mod images;
 pub mod preflight;
 mod prune;
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
 use super::args::ApplyArgs;
@@ -198,43 +200,48 @@ pub fn conflicts(view: &View, clusters: &[ServiceCluster], by: By<'_>) -> Vec<St
     clusters.iter().filter_map(conflict).collect()
 }
 
-/// Writes what differs, a few at once, and tells in the order of the manifests. After a failure
-/// nothing new is begun, but all that was is told.
+/// Writes what differs, a few at once, and tells of each in the order of the manifests, as soon as
+/// those before it are told. After a failure nothing new is begun, but all that was is told.
 async fn store_all(
     session: &Session,
     view: &View,
     clusters: &[ServiceCluster],
     by: By<'_>,
 ) -> Result {
-    let mut done = 0;
-    for batch in clusters.chunks(AT_ONCE) {
-        let writes = batch.iter().map(|cluster| {
-            let by = on_behalf(view, &cluster.metadata.name, by);
-            store::apply_by(&session.engine, &view.declared, cluster, by)
-        });
-        let outcomes = join_all(writes).await;
-        session.terminal.clear();
-        let mut failed = Vec::new();
-        for (cluster, outcome) in batch.iter().zip(outcomes) {
-            match outcome {
-                Ok(applied) => {
-                    done += 1;
-                    tell(session, view, cluster, applied, by, false)?;
-                }
-                Err(error) => failed.push((cluster, error)),
-            }
+    let failed = AtomicBool::new(false);
+    let write = async |cluster| {
+        // Begun only now, when one before may have failed.
+        if failed.load(Ordering::Relaxed) {
+            return None;
         }
-        session.terminal.meter("applied", done, clusters.len());
-        if let Some((cluster, error)) = failed.into_iter().next() {
-            let error = CliError::from(error);
-            return Err(error.context(&format!(
-                "{}: {done} of {} applied; apply again to go on",
-                reference(cluster),
-                clusters.len()
-            )));
+        let cluster: &ServiceCluster = cluster;
+        let by = on_behalf(view, &cluster.metadata.name, by);
+        let outcome = store::apply_by(&session.engine, &view.declared, cluster, by).await;
+        failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
+        Some((cluster, outcome))
+    };
+    let mut written = pin!(stream::iter(clusters).map(write).buffered(AT_ONCE));
+    let (mut done, mut first) = (0, None);
+    while let Some(outcome) = written.next().await {
+        match outcome {
+            Some((cluster, Ok(applied))) => {
+                done += 1;
+                session.terminal.clear();
+                tell(session, view, cluster, applied, by, false)?;
+                session.terminal.meter("applied", done, clusters.len());
+            }
+            Some((cluster, Err(error))) if first.is_none() => first = Some((cluster, error)),
+            Some(_) | None => {}
         }
     }
-    Ok(())
+    let Some((cluster, error)) = first else {
+        return Ok(());
+    };
+    Err(CliError::from(error).context(&format!(
+        "{}: {done} of {} applied; apply again to go on",
+        reference(cluster),
+        clusters.len()
+    )))
 }
 
 fn tell(

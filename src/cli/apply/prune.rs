@@ -14,7 +14,7 @@ const AT_ONCE: usize = 50;
 
 /// Fails when nothing bounds what would be pruned.
 pub fn bounded(prune: bool, set: Option<&str>, selector: Option<&Selector>) -> Result {
-    if prune && set.is_none() && selector.is_none() {
+    if prune && set.is_none() && selector.is_none_or(Selector::is_empty) {
         return Err(CliError::Usage(
             "--prune needs --set NAME or -l SELECTOR, so that it cannot delete what others apply"
                 .to_owned(),
@@ -87,6 +87,14 @@ mod tests {
             }),
             ..Declared::default()
         }
+    }
+
+    #[test]
+    fn a_selector_of_everything_bounds_nothing() {
+        let everything = Selector::default();
+        assert!(bounded(true, None, Some(&everything)).is_err());
+        assert!(bounded(true, Some("shop"), Some(&everything)).is_ok());
+        assert!(bounded(true, None, "a=b".parse().ok().as_ref()).is_ok());
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::error::{CliError, Result};
 use super::get::{json, yaml};
 use super::session::{Session, View, now};
 use super::table::Table;
+use super::terminal::inline;
 use crate::swarm::facts::{EngineFacts, NodeFacts};
 
 /// `doctor`.
@@ -205,7 +206,8 @@ fn people(checks: &[Check], all: bool) -> String {
                 ]);
             }
             if !check.hint.is_empty() {
-                let _ = writeln!(hints, "{area}/{}: {}", check.name, check.hint);
+                let hint = format!("{area}/{}: {}", check.name, check.hint);
+                let _ = writeln!(hints, "  {}", inline(&hint));
             }
         }
         if !all && of_area.iter().all(|check| check.state == State::Ok) {
@@ -219,7 +221,7 @@ fn people(checks: &[Check], all: bool) -> String {
     let mut text = table.render(true, 0);
     if !hints.is_empty() {
         text.push_str("\nWhat to do:\n");
-        text.extend(hints.lines().flat_map(|line| ["  ", line, "\n"]));
+        text.push_str(&hints);
     }
     text
 }

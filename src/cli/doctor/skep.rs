@@ -4,7 +4,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::{Check, Patient, drained};
-use crate::api::{ConditionStatus, ConditionType};
+use crate::api::{Condition, ConditionStatus, ConditionType};
 use crate::cli::certs::ls;
 use crate::cli::install::plan::installed;
 use crate::cli::sources::{ready, resource};
@@ -25,6 +25,21 @@ const BY_DRAIN: [&str; 6] = [
     "RollingOut",
     "Starting",
 ];
+
+/// Why a cluster is not ready that is on its way, if it gets on.
+const ON_ITS_WAY: [&str; 8] = [
+    "Creating",
+    "Updating",
+    "Replacing",
+    "Starting",
+    "RollingOut",
+    "NotAttached",
+    "Labelling",
+    "Pending",
+];
+
+/// So long a plain update may take that nothing of it shows; what Swarm is at takes its time.
+const PATIENCE: Duration = Duration::minutes(5);
 
 pub(super) fn operator(patient: &Patient) -> Vec<Check> {
     let world = &patient.view.world;
@@ -188,6 +203,22 @@ pub(super) fn sources(patient: &Patient) -> Vec<Check> {
         .collect()
 }
 
+/// Whether a cluster is only being made or updated: Swarm is at it, or it is not long ago that it
+/// was ready or declared.
+fn on_its_way(patient: &Patient, cluster: &str, ready: &Condition) -> bool {
+    let mut services = patient.view.world.services.values();
+    let moving = services.any(|service| {
+        let update = service.update.as_ref();
+        service.is_proxy_of(cluster) && update.is_some_and(|update| update.state.is_moving())
+    });
+    let since = OffsetDateTime::parse(&ready.last_transition_time, &Rfc3339);
+    let fresh = since.is_ok_and(|since| patient.now - since < PATIENCE);
+    let reason = ready.reason.as_str();
+    // New proxies have yet to connect; where nothing moves nobody is there to connect to.
+    let connects = moving && reason == "NotConnected";
+    connects || ON_ITS_WAY.contains(&reason) && (moving || fresh)
+}
+
 /// Every cluster: seen by the operator, and ready.
 pub(super) fn clusters(patient: &Patient) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -214,6 +245,11 @@ pub(super) fn clusters(patient: &Patient) -> Vec<Check> {
                     && let Some(expected) = drained::expected(patient, declared) =>
             {
                 expected.check("clusters", name)
+            }
+            Some(ready) if on_its_way(patient, name, ready) => {
+                let found = format!("{}: {}", ready.reason, ready.message);
+                Check::warning("clusters", name, found)
+                    .hint(format!("wait; if it stays, {describe}"))
             }
             Some(ready) => Check::failed(
                 "clusters",

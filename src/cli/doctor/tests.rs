@@ -1,6 +1,7 @@
 use time::macros::datetime;
 
 use super::*;
+use crate::api::ConditionStatus;
 use crate::api::parse::manifests;
 use crate::names;
 use crate::swarm::facts::SwarmFacts;
@@ -392,4 +393,4 @@ fn documents_stored_in_an_old_version_are_told_together() {
     );
 }
 
-use crate::api::ConditionStatus;
+mod told;

@@ -1,7 +1,10 @@
 //! Which requests are shown.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 use super::record::Record;
 
@@ -24,9 +27,9 @@ pub struct Filter {
     /// Application service (the text form of the access log does not name it)
     #[arg(long, value_name = "SERVICE", add = crate::cli::complete::services())]
     pub service: Option<String>,
-    /// Address of the client
+    /// Address of the client, or a network such as 10.0.0.0/16
     #[arg(long, value_name = "ADDRESS")]
-    pub client: Option<String>,
+    pub client: Option<Clients>,
     /// Only requests that took at least so many milliseconds
     #[arg(long, value_name = "MS")]
     pub min_ms: Option<f64>,
@@ -66,6 +69,29 @@ fn range(part: &str) -> Option<RangeInclusive<u16>> {
     code(part).map(|code| code..=code)
 }
 
+/// The addresses of one client, or of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clients(IpNet);
+
+impl FromStr for Clients {
+    type Err = String;
+
+    fn from_str(written: &str) -> Result<Self, String> {
+        let address = written.parse::<IpAddr>().map(IpNet::from);
+        let network = || written.parse::<IpNet>().ok();
+        address.ok().or_else(network).map(Self).ok_or_else(|| {
+            format!("`{written}` is no address: write 10.0.0.9, 2001:db8::1 or a network such as 10.0.0.0/16")
+        })
+    }
+}
+
+impl Clients {
+    fn hold(&self, client: &str) -> bool {
+        let client = client.parse::<IpAddr>();
+        client.is_ok_and(|client| self.0.contains(&client.to_canonical()))
+    }
+}
+
 impl Filter {
     /// Whether nothing is asked for.
     #[must_use]
@@ -82,7 +108,8 @@ impl Filter {
         } = self;
         status.is_none()
             && min_ms.is_none()
-            && [site, path, method, service, client, reason]
+            && client.is_none()
+            && [site, path, method, service, reason]
                 .iter()
                 .all(|text| text.is_none())
     }
@@ -109,7 +136,9 @@ impl Filter {
                 .as_ref()
                 .is_none_or(|method| method.eq_ignore_ascii_case(&record.method))
             && is(&self.service, &record.backend)
-            && is(&self.client, &record.client)
+            && self
+                .client
+                .is_none_or(|clients| clients.hold(&record.client))
             && is(&self.reason, &record.reason)
             && self.min_ms.is_none_or(|least| record.duration_ms >= least)
     }
@@ -145,7 +174,7 @@ mod tests {
             duration_ms: 12.5,
             backend: "shop".into(),
             client: "10.0.0.9".into(),
-            reason: "NoEndpoint".into(),
+            reason: "NoEndpoints".into(),
             ..Record::default()
         }
     }
@@ -175,8 +204,10 @@ mod tests {
             ("--method=get", "--method=POST"),
             ("--service=shop", "--service=other"),
             ("--client=10.0.0.9", "--client=10.0.0.8"),
+            ("--client=10.0.0.0/16", "--client=10.99.0.0/16"),
+            ("--client=10.0.0.9/8", "--client=fd00::/8"),
             ("--min-ms=12.5", "--min-ms=13"),
-            ("--reason=NoEndpoint", "--reason=NoRoute"),
+            ("--reason=NoEndpoints", "--reason=NoRoute"),
         ] {
             assert!(admits(&[holds]), "{holds}");
             assert!(!admits(&[fails]), "{fails}");
@@ -189,6 +220,13 @@ mod tests {
     fn a_bad_status_is_told() {
         for bad in ["", "6xx", "abc", "500-400", "99", "4xx,"] {
             assert!(bad.parse::<Statuses>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_no_address_is_told() {
+        for bad in ["", "bogus", "10.0.0", "10.0.0.0/33", "10.0.0.9:80"] {
+            assert!(bad.parse::<Clients>().is_err(), "{bad}");
         }
     }
 }

@@ -96,7 +96,7 @@ pub async fn run(session: &Session, args: &LogsArgs) -> Result {
             continue;
         }
         if let Some(text) = printer.line(&line) {
-            session.terminal.data(&text)?;
+            session.terminal.raw(&text)?;
         }
     }
     Ok(())

@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    const REQUEST: &str = r#"{"time":"2026-01-10T12:00:00.12Z","request_id":"abc","client":"10.0.0.9","method":"GET","host":"demo.a","path":"/x\u001b[2J","status":503,"bytes":12,"duration_ms":1.5,"backend":"","endpoint":"","reason":"NoEndpoint"}"#;
+    const REQUEST: &str = r#"{"time":"2026-01-10T12:00:00.12Z","request_id":"abc","client":"10.0.0.9","method":"GET","host":"demo.a","path":"/x\u001b[2J","status":503,"bytes":12,"duration_ms":1.5,"backend":"","endpoint":"","reason":"NoEndpoints"}"#;
     const REMARK: &str = r#"{"timestamp":"2026-01-10T12:00:00Z","level":"INFO","message":"serving","target":"skep","port":8080}"#;
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         let text = printer(&[]);
         assert_eq!(
             text.line(&line(REQUEST)).unwrap(),
-            "2026-01-10T12:00:00Z node-0 503 GET demo.a/x?[2J 1.5ms 12B - - 10.0.0.9 (NoEndpoint)\n"
+            "2026-01-10T12:00:00Z node-0 503 GET demo.a/x?[2J 1.5ms 12B - - 10.0.0.9 (NoEndpoints)\n"
         );
         assert_eq!(
             text.line(&line(REMARK)).unwrap(),

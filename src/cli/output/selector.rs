@@ -24,6 +24,12 @@ enum Test {
 }
 
 impl Selector {
+    /// Whether nothing is asked, so that everything matches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether labels are as asked.
     #[must_use]
     pub fn matches(&self, labels: &StringMap) -> bool {
@@ -43,6 +49,10 @@ impl FromStr for Selector {
     type Err = String;
 
     fn from_str(written: &str) -> Result<Self, String> {
+        // As in kubectl: asking for nothing means everything.
+        if written.trim().is_empty() {
+            return Ok(Self::default());
+        }
         let mut from = 0;
         let mut requirements = Vec::new();
         for part in split(written) {
@@ -170,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn asking_for_nothing_means_everything() {
+        for nothing in ["", "  "] {
+            let selector: Selector = nothing.parse().unwrap();
+            assert!(selector.is_empty() && selector.matches(&StringMap::new()));
+        }
+    }
+
+    #[test]
     fn a_bad_requirement_is_told_with_its_place() {
         for (selector, place) in [
             ("team=web,,x", "character 10:"),
@@ -177,7 +195,7 @@ mod tests {
             ("team in a", "character 1:"),
             ("=x", "character 1:"),
             ("a=b=c", "character 1:"),
-            ("", "character 1:"),
+            (",", "character 1:"),
         ] {
             let error = selector.parse::<Selector>().unwrap_err();
             assert!(error.starts_with(place), "{selector}: {error}");

@@ -241,6 +241,7 @@ fn plan_of(declared: &Declared, patient: &Patient) -> String {
         steps,
         blockers,
         spec_hash,
+        template,
     } = planned(view, &view.world, &accepted.cluster);
     let mut lines: Vec<String> = steps.iter().map(step).collect();
     if lines.is_empty() {
@@ -249,6 +250,9 @@ fn plan_of(declared: &Declared, patient: &Patient) -> String {
     let blockers = blockers.into_iter();
     lines.extend(blockers.map(|b| format!("blocked: {}: {}", b.reason, b.message)));
     lines.push(format!("definition {spec_hash}"));
+    if !template.is_empty() {
+        lines.push(format!("template {template}"));
+    }
     lines.join("\n") + "\n"
 }
 

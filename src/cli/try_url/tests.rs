@@ -159,5 +159,16 @@ fn a_bad_url_header_or_cluster_is_told() {
         2
     );
     assert_eq!(told(&["demo.a", "west"]).unwrap_err().exit_code(), 1);
+    for port in ["99999", "0", "-1"] {
+        let error = told(&[&format!("http://demo.a:{port}/")]).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+    }
+    for url in [
+        "http://demo.a:65535/",
+        "http://demo.a:/",
+        "http://[::1]:80/",
+    ] {
+        assert!(told(&[url]).is_ok(), "{url}");
+    }
     assert!(told(&["other.b/"]).unwrap().contains("*/"));
 }

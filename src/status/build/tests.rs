@@ -208,6 +208,76 @@ fn what_keeps_a_proxy_from_running_is_passed_on_with_what_to_do() {
     }
 }
 
+/// A cluster whose newest definition Swarm gave up on, saying this.
+fn given_up(said: &str) -> World {
+    let spec = SPEC.replace("replicas: 1", "replicas: 1, image: none:x");
+    let mut world = running(&spec, 1).world();
+    let all = declared(&world);
+    let hash = plan_of(&world, &all, "east").spec_hash;
+    let text = serde_json::to_string(&Status {
+        attempted: Some(hash),
+        ..Status::default()
+    });
+    let config = world.configs.get_mut("cfg-servicecluster.east.1").unwrap();
+    let owner = names::LABEL_STATUS.to_owned();
+    config.labels.insert(owner, text.unwrap());
+    let task = world.tasks.values_mut().next_back().unwrap();
+    let mut next = task.clone();
+    let older = names::LABEL_TEMPLATE.to_owned();
+    task.container_labels.insert(older, "older".to_owned());
+    for (id, day, error) in [
+        ("bad-1", 23, "started, then gone"),
+        ("bad-2", 24, "No such image: none:x"),
+    ] {
+        next.id = id.to_owned();
+        (next.state, next.desired) = (TaskState::Rejected, TaskState::Shutdown);
+        next.created_at = format!("2026-11-{day}T12:00:00Z");
+        next.error = error.to_owned();
+        world.tasks.insert(next.id.clone(), next.clone());
+    }
+    // Of another definition, and newer.
+    next.id = "other".to_owned();
+    next.created_at = "2026-11-25T12:00:00Z".to_owned();
+    let hash = next.container_labels.get_mut(names::LABEL_TEMPLATE);
+    "older".clone_into(hash.unwrap());
+    next.error = "of another".to_owned();
+    world.tasks.insert(next.id.clone(), next);
+    tamper(&mut world, "east", |service| {
+        service.spec.image = "older".to_owned();
+        service.update = Some(crate::world::UpdateStatus {
+            state: crate::world::UpdateState::RollbackCompleted,
+            message: said.to_owned(),
+        });
+    });
+    world
+}
+
+#[test]
+fn a_definition_that_swarm_gave_up_on_is_told_with_what_its_task_said() {
+    let told = |world: &World| line(&report(world, &[]), ConditionType::ProxyReady);
+    let world = given_up("rollback completed");
+    let line = told(&world);
+    assert!(
+        line.starts_with("False RolledBack: a new proxy failed: No such image: none:x: correct spec.proxy.image, or load the image on the node; Swarm rolled back the update of service skep-proxy-east (rollback completed): see "),
+        "{line}"
+    );
+    let world = given_up("update rolled back due to failure or early termination of task bad-1");
+    let line = told(&world);
+    assert!(
+        line.starts_with("False RolledBack: a new proxy failed: started, then gone; Swarm rolled"),
+        "{line}"
+    );
+    let mut world = given_up("rollback completed");
+    world.tasks.get_mut("bad-2").unwrap().error = "x".repeat(9_000);
+    assert!(told(&world).chars().count() < 1_000);
+    world.tasks.retain(|id, _| !id.starts_with("bad-"));
+    let line = told(&world);
+    assert!(
+        line.starts_with("False RolledBack: Swarm rolled back"),
+        "{line}"
+    );
+}
+
 #[test]
 fn a_port_that_the_proxy_before_still_holds_is_not_blamed_on_others() {
     let world = running(SPEC, 1)

@@ -212,3 +212,26 @@ fn of_two_clusters_with_one_service_name_the_older_has_it() {
     assert!(all["east"].lost(Claim::ServiceName));
     assert!(!all["west"].lost(Claim::ServiceName));
 }
+
+#[test]
+fn a_resource_keeps_its_age_when_its_first_revisions_are_pruned() {
+    use crate::world::Stored as _;
+    let world = || {
+        story()
+            .cluster("east", 1, "{}")
+            .cluster("east", 2, "{default: true}")
+            .world()
+    };
+    let created = |world: &World| declared(world)["east"].created().unwrap().to_owned();
+    let first = created(&world());
+    let mut pruned = world();
+    pruned.configs.remove("cfg-servicecluster.east.1").unwrap();
+    assert_ne!(created(&pruned), first, "the oldest that is left");
+    let left = pruned.configs.values_mut().next().unwrap();
+    let label = names::LABEL_CREATED.to_owned();
+    left.labels.insert(label.clone(), first.clone());
+    assert_eq!(created(&pruned), first);
+    let left = pruned.configs.values_mut().next().unwrap();
+    left.labels.insert(label, "long ago".to_owned());
+    assert_ne!(created(&pruned), "long ago");
+}
