@@ -258,8 +258,7 @@ pub(super) fn resource(declared: &DeclaredSource) -> Source {
         },
     };
     source.metadata.generation = declared.newest().map(|revision| revision.generation);
-    let first = declared.revisions.first();
-    source.metadata.creation_timestamp = first.map(|revision| revision.created_at.clone());
+    source.metadata.creation_timestamp = declared.created().map(str::to_owned);
     source.status.clone_from(&declared.status);
     source
 }
