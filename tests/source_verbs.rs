@@ -199,7 +199,7 @@ async fn a_set_that_takes_a_cluster_over_keeps_it_and_nothing_is_deleted_that_co
     repo.write("east.yaml", cluster("east", 1));
     repo.push();
     let daemon = Daemon::start(&repo.served());
-    apply(&stage, &source(&daemon.url(), "")).await;
+    apply(&stage, &source(&daemon.url(), "  prune: true\n")).await;
     let sync = ["sync", "shop", "--timeout", "20s"];
     Stage::good(&stage.skep(&sync).await);
     // A commit that is applied may be one whose proxies do not come up.

@@ -33,7 +33,7 @@ pub async fn run(session: &Session, args: &GetArgs) -> Result {
             "nothing is declared that was asked for; `skep apply -f FILE` declares something";
         session.terminal.note(note);
     }
-    session.terminal.data(&render(args, &clusters, &sources)?)
+    session.terminal.raw(&render(args, &clusters, &sources)?)
 }
 
 /// Tables and documents one kind below the other; else one list of both.

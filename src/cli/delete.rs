@@ -55,7 +55,7 @@ pub async fn run(session: &Session, args: &DeleteArgs, mut names: Vec<String>) -
 }
 
 /// Fails when others declare some of them: those would only lose their history, and their proxies
-/// for a while. `force`: but for what a source at work brings back at once.
+/// for a while. `force`: but for what a source at work prunes or brings back by itself.
 fn comes_back(look: &View, names: &[String], force: bool) -> Result {
     let known = sources(&look.world);
     let told = names.iter().filter_map(|name| {
@@ -64,9 +64,11 @@ fn comes_back(look: &View, names: &[String], force: bool) -> Result {
             Some(source) => {
                 // A source that is gone brings nothing back.
                 let accepted = known.get(source)?.accepted.as_ref();
-                let rests = accepted.is_none_or(|(_, source)| source.spec.suspend);
+                // One that does not prune leaves behind what its folder declares no more.
+                let rests =
+                    accepted.is_none_or(|(_, source)| source.spec.suspend || !source.spec.prune);
                 (!(force && rests)).then_some(
-                    "delete it in the repository; to delete it here for a while, set spec.suspend of the source first, then --force-conflicts",
+                    "delete it in the repository; to delete it here, set spec.suspend of the source first, then --force-conflicts",
                 )
             }
             None => (!force && manager.starts_with(words::STACK_MANAGER)).then_some(

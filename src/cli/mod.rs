@@ -170,9 +170,9 @@ fn patience(verb: &Verb) -> Option<Span> {
     }
 }
 
-/// Ends a little after a verb had to say why it is not done: the engine keeps it from that.
+/// Ends well after a verb had to say why it is not done: the engine keeps it from that.
 async fn overdue(patience: Option<Span>) -> error::CliError {
-    const GRACE: Duration = Duration::from_secs(1);
+    const GRACE: Duration = Duration::from_secs(5);
     let Some(patience) = patience else {
         return std::future::pending().await;
     };

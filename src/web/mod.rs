@@ -24,6 +24,9 @@ use tokio_util::task::TaskTracker;
 const CONNECTIONS: usize = 256;
 /// How long a connection may take to say what it wants, also the next time.
 const HEAD: Duration = Duration::from_secs(10);
+/// How long a connection is used, some seconds for what it is at not counted: who does not read
+/// what was asked for does not keep its place.
+const LIFE: Duration = Duration::from_secs(60);
 /// Bodies that are read at once.
 const BODIES: usize = 16;
 /// How long a body may take, its turn included.
@@ -123,12 +126,12 @@ pub async fn serve(
             let mut connection = std::pin::pin!(connection);
             // How it ends is the client's business.
             tokio::select! {
-                _ = connection.as_mut() => {}
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
+                _ = connection.as_mut() => return drop(place),
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(LIFE) => {}
             }
+            connection.as_mut().graceful_shutdown();
+            let _ = timeout(HEAD + BODY, connection).await;
             drop(place);
         });
     }
@@ -314,6 +317,32 @@ mod tests {
         let mut told = Vec::new();
         let read = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut told).await;
         assert!(read.is_ok(), "{read:?}");
+        stop.cancel();
+        served.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_sent_away() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let large = AdminState {
+            metrics: Arc::new(|| "x".repeat(50_000_000)),
+            ..state(Ok(()))
+        };
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, large, stop.clone()));
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        client
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await
+            .unwrap();
+        // Its first bytes have come: it is being answered.
+        client.read_exact(&mut [0; 100]).await.unwrap();
+        tokio::time::sleep(LIFE + HEAD + BODY + Duration::from_secs(1)).await;
+        let mut rest = Vec::new();
+        let read = client.read_to_end(&mut rest).await;
+        assert!(read.is_err() || rest.len() < 50_000_000, "{}", rest.len());
         stop.cancel();
         served.await.unwrap().unwrap();
     }

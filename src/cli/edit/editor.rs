@@ -94,7 +94,8 @@ impl Editor {
     fn script(&self) -> String {
         let first = self.0.split_whitespace().next().unwrap_or_default();
         let is_one = !self.0.contains(|c| ";&|<>()`\n".contains(c)) && !first.contains('=');
-        let exec = if is_one { "exec " } else { "" };
+        let is_built_in = [":", ".", "command", "eval", "exec"].contains(&first);
+        let exec = if is_one && !is_built_in { "exec " } else { "" };
         format!("{exec}{} \"$1\"", self.0)
     }
 
@@ -153,5 +154,7 @@ mod tests {
         assert_eq!(script("code --wait"), "exec code --wait \"$1\"");
         assert_eq!(script("A=1 vi"), "A=1 vi \"$1\"");
         assert_eq!(script("true; vi"), "true; vi \"$1\"");
+        assert_eq!(script(":"), ": \"$1\"");
+        assert_eq!(script("command vim"), "command vim \"$1\"");
     }
 }

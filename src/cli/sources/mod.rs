@@ -209,7 +209,7 @@ pub async fn get(session: &Session, args: &GetArgs, names: &[String]) -> Result 
         let listed = names.len() != 1;
         let headers = !args.no_headers;
         let shown = render(&chosen, &args.output, headers, listed, version, now())?;
-        session.terminal.data(&shown)?;
+        session.terminal.raw(&shown)?;
     }
     missing(&declared, names)?;
     if !args.watch {

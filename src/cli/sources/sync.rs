@@ -1,6 +1,6 @@
 //! `skep sync`: the operator is asked, through the engine, to look at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{ready, reference, resource, some, told};
 use crate::api::{ConditionStatus, ConditionType, SourceChange};
@@ -37,14 +37,18 @@ pub async fn run(session: &Session, args: &SyncArgs) -> Result {
         let token = token.clone();
         asked.push((name, Request { token, generation }));
     }
-    let begun = now();
+    let deadline = Instant::now() + args.timeout.get();
+    // Each gets at least one look.
+    let left = || {
+        let left = deadline.saturating_duration_since(Instant::now());
+        left.max(Duration::from_secs(1))
+    };
     let mut failures = Failures::default();
     for (name, request) in &asked {
         let before = told::changes(before.get(name.as_str()));
-        let mut told = wait(session, name, Some(request), &before, args.timeout.get()).await;
+        let mut told = wait(session, name, Some(request), &before, left()).await;
         if told.is_ok() && args.wait {
-            let passed = (now() - begun).unsigned_abs();
-            told = clusters(session, name, args.timeout.get().saturating_sub(passed)).await;
+            told = clusters(session, name, left()).await;
         }
         failures.note(session.terminal, told)?;
     }

@@ -195,9 +195,6 @@ async fn gather(session: &Session, args: &BundleArgs, now: OffsetDateTime) -> Re
         for row in &mut rows {
             words::plain(&mut row.message);
         }
-        for row in &mut rows {
-            words::plain(&mut row.message);
-        }
         bundle.json("events.json", &rows);
     });
     if args.tail > 0 {

@@ -248,12 +248,7 @@ impl Context {
                         }
                         applied => applied?,
                     };
-                    let cluster = &cluster.metadata.name;
-                    // It was somebody else's.
-                    let outcome = match applied.outcome {
-                        store::Outcome::Configured if force => store::Outcome::Adopted,
-                        outcome => outcome,
-                    };
+                    let (cluster, outcome) = (&cluster.metadata.name, applied.outcome);
                     self.note(name, commit, cluster, Some(outcome));
                     tracing::info!(source = %name, %commit, %cluster, generation = applied.generation, ?outcome, "applied");
                 }
