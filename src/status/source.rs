@@ -93,12 +93,8 @@ pub fn status(inputs: Inputs<'_>) -> SourceStatus {
     status.more_faults = 0;
     // What was written stands there, also when the answer to the write was lost.
     for change in changes.iter().map(bounded) {
-        let same = |told: &&mut SourceChange| {
-            (&told.time, &told.revision) == (&change.time, &change.revision)
-        };
-        match status.changes.iter_mut().find(same) {
-            Some(told) => *told = change,
-            None => status.changes.push(change),
+        if !status.changes.contains(&change) {
+            status.changes.push(change);
         }
     }
     let old = status.changes.len().saturating_sub(CHANGES);
