@@ -10,12 +10,7 @@ use tokio::time::{Instant, sleep};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_pushed_is_applied_and_what_is_the_same_writes_nothing() {
-    let stage = Stage::new();
-    stage.repo.write("east.yaml", cluster("east", 1));
-    let first = stage.repo.push();
-    let daemon = Daemon::start(&stage.repo.served());
-    stage.declare(&daemon.url(), "").await;
-    stage.applied(&first).await;
+    let (stage, _daemon, first) = Stage::following("").await;
     assert_eq!(stage.clusters().await["east"], owned(1));
     assert_eq!(
         stage.ready().await.message,
@@ -221,12 +216,7 @@ async fn what_somebody_else_manages_is_a_conflict_until_it_is_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_by_hand_is_put_back_at_once_and_left_alone_while_suspended() {
-    let stage = Stage::new();
-    stage.repo.write("east.yaml", cluster("east", 1));
-    let commit = stage.repo.push();
-    let daemon = Daemon::start(&stage.repo.served());
-    stage.declare(&daemon.url(), "").await;
-    stage.applied(&commit).await;
+    let (stage, daemon, _) = Stage::following("").await;
     stage.apply("east", 9).await;
     let begin = Instant::now();
     while stage.clusters().await["east"] != owned(1) {

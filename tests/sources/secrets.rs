@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::repo::cluster;
 use crate::repo::web::Web;
-use crate::repo::{Daemon, cluster};
 use crate::stage::Stage;
 use skep::store;
 use skep::store::sources::Purpose;
@@ -53,12 +53,7 @@ async fn credentials_are_opened_sent_and_bound_to_their_server() {
 
 #[tokio::test(start_paused = true)]
 async fn a_genuine_webhook_and_a_request_make_it_look_at_once() {
-    let stage = Stage::new();
-    stage.repo.write("east.yaml", cluster("east", 1));
-    let commit = stage.repo.push();
-    let daemon = Daemon::start(&stage.repo.served());
-    stage.declare(&daemon.url(), "").await;
-    stage.applied(&commit).await;
+    let (stage, _daemon, _) = Stage::following("").await;
     stage.seal(Purpose::Hook, b"s3").await;
     sleep(Duration::from_secs(2)).await;
     let delivery = |token| skep::web::Delivery {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::repo::{Key, Repo, cluster};
+use crate::repo::{Daemon, Key, Repo, cluster};
 use crate::sim::{Sim, settings};
 use skep::api::{Condition, parse};
 use skep::certs::SealingKey;
@@ -69,6 +69,18 @@ impl Stage {
             key,
             _folder: folder,
         }
+    }
+
+    /// One whose source follows a repository with cluster `east`, which is applied; its server and
+    /// its commit.
+    pub async fn following(rest: &str) -> (Self, Daemon, String) {
+        let stage = Self::new();
+        stage.repo.write("east.yaml", cluster("east", 1));
+        let commit = stage.repo.push();
+        let daemon = Daemon::start(&stage.repo.served());
+        stage.declare(&daemon.url(), rest).await;
+        stage.applied(&commit).await;
+        (stage, daemon, commit)
     }
 
     /// Declares source `shop`.

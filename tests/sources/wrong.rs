@@ -54,12 +54,7 @@ async fn what_somebody_took_while_the_source_looked_is_not_deleted() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_webhook_made_it_read_is_not_forgotten_when_a_write_meets_a_conflict() {
-    let stage = Stage::new();
-    stage.repo.write("east.yaml", cluster("east", 1));
-    let commit = stage.repo.push();
-    let daemon = Daemon::start(&stage.repo.served());
-    stage.declare(&daemon.url(), "").await;
-    stage.applied(&commit).await;
+    let (stage, _daemon, _) = Stage::following("").await;
     stage.seal(Purpose::Hook, b"s3").await;
     sleep(Duration::from_secs(2)).await;
     stage.repo.write("east.yaml", cluster("east", 2));
@@ -141,12 +136,7 @@ async fn one_broken_manifest_keeps_the_whole_revision_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_huge_repository_is_refused_with_its_bound_until_it_is_small_again() {
-    let stage = Stage::new();
-    stage.repo.write("east.yaml", cluster("east", 1));
-    let good = stage.repo.push();
-    let daemon = Daemon::start(&stage.repo.served());
-    stage.declare(&daemon.url(), "").await;
-    stage.applied(&good).await;
+    let (stage, _daemon, _) = Stage::following("").await;
     // Noise that comes again too far away for zlib to see it.
     let mut number = 1_u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
@@ -228,12 +218,7 @@ async fn a_folder_that_spec_moves_to_and_that_is_wrong_leaves_what_the_commit_br
 
 #[tokio::test(start_paused = true)]
 async fn what_the_engine_refuses_in_the_middle_is_told_with_what_was_done_before() {
-    let stage = Stage::new();
-    stage.repo.write("east.yaml", cluster("east", 1));
-    let first = stage.repo.push();
-    let daemon = Daemon::start(&stage.repo.served());
-    stage.declare(&daemon.url(), "").await;
-    stage.applied(&first).await;
+    let (stage, _daemon, first) = Stage::following("").await;
     // The proxies of east come up first; nobody else stores a config.
     sleep(Duration::from_secs(5)).await;
     stage.repo.write("a.yaml", cluster("a", 1));
@@ -269,12 +254,7 @@ async fn what_the_engine_refuses_in_the_middle_is_told_with_what_was_done_before
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_that_starts_while_the_server_is_away_knows_the_last_success() {
-    let stage = Stage::new();
-    stage.repo.write("east.yaml", cluster("east", 1));
-    let commit = stage.repo.push();
-    let daemon = Daemon::start(&stage.repo.served());
-    stage.declare(&daemon.url(), "").await;
-    stage.applied(&commit).await;
+    let (stage, daemon, _) = Stage::following("").await;
     drop(daemon);
     stage.until("FetchFailed").await;
     let next = Telemetry::new();
